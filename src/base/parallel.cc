@@ -1,0 +1,175 @@
+// The pool: workers spin for at most 50 µs after a loop, then park; a loop's ranges are taken from one counter.
+#include "base/parallel.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <fstream>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace sdx {
+namespace {
+
+constexpr int kMaxThreads = 256;
+constexpr auto kSpin = std::chrono::microseconds(50);
+
+inline void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+/// One loop in flight. Lives on the caller's stack; workers hold it only while they are counted in `inside`.
+struct Loop {
+  FunctionRef<void(int64_t, int64_t, int)> body;
+  int64_t count;
+  int64_t grain;
+  int limit;  ///< workers that may join, the caller included
+  std::atomic<int64_t> next{0};
+  std::atomic<int> joined{1};
+
+  void work(int worker) {
+    for (;;) {
+      const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
+      if (begin >= count) return;
+      body(begin, std::min(count, begin + grain), worker);
+    }
+  }
+};
+
+thread_local bool inside_loop = false;
+
+class Pool {
+ public:
+  static Pool& instance() {
+    static Pool pool;
+    return pool;
+  }
+
+  /// Runs the loop on the caller and on idle workers. Only one loop uses the workers at a time: a second caller works
+  /// alone rather than waiting, which keeps concurrent sessions from oversubscribing the machine.
+  void run(Loop& loop) {
+    std::unique_lock owner(owner_, std::try_to_lock);
+    inside_loop = true;
+    if (owner.owns_lock()) {
+      grow(loop.limit - 1);
+      loop_.store(&loop);
+      generation_.fetch_add(1);
+      if (sleeping_.load() > 0) {
+        std::lock_guard lock(mutex_);
+        wake_.notify_all();
+      }
+    }
+    loop.work(0);
+    inside_loop = false;
+    if (owner.owns_lock()) {
+      loop_.store(nullptr);
+      while (inside_.load() != 0) relax();
+    }
+  }
+
+ private:
+  Pool() = default;
+  ~Pool() {
+    {
+      std::lock_guard lock(mutex_);
+      stop_.store(true);
+      generation_.fetch_add(1);
+    }
+    wake_.notify_all();
+    for (std::thread& t : workers_) t.join();
+  }
+
+  void grow(int wanted) {
+    while (static_cast<int>(workers_.size()) < std::min(wanted, kMaxThreads)) workers_.emplace_back([this] { serve(); });
+  }
+
+  void serve() {
+    inside_loop = true;
+    uint64_t seen = 0;
+    for (;;) {
+      seen = wait_for_work(seen);
+      if (stop_.load()) return;
+      inside_.fetch_add(1);
+      // The caller clears loop_ before it waits for inside_ to drop, so a non-null pointer read here stays alive.
+      if (Loop* loop = loop_.load()) {
+        const int worker = loop->joined.fetch_add(1);
+        if (worker < loop->limit) loop->work(worker);
+      }
+      inside_.fetch_sub(1);
+    }
+  }
+
+  uint64_t wait_for_work(uint64_t seen) {
+    const auto until = std::chrono::steady_clock::now() + kSpin;
+    do {
+      for (int i = 0; i < 64; ++i) {
+        if (uint64_t now = generation_.load(); now != seen) return now;
+        relax();
+      }
+    } while (std::chrono::steady_clock::now() < until);
+    std::unique_lock lock(mutex_);
+    sleeping_.fetch_add(1);
+    wake_.wait(lock, [&] { return generation_.load() != seen; });
+    sleeping_.fetch_sub(1);
+    return generation_.load();
+  }
+
+  std::mutex owner_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<std::thread> workers_;
+  std::atomic<Loop*> loop_{nullptr};
+  std::atomic<uint64_t> generation_{0};
+  std::atomic<int> inside_{0};
+  std::atomic<int> sleeping_{0};
+  std::atomic<bool> stop_{false};
+};
+
+/// Quota of the cgroup this process runs in, in CPUs; 0 where there is none.
+double cgroup_cpus() {
+  double quota = 0, period = 0;
+  if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2) {
+    std::string word;
+    if (v2 >> word >> period && word != "max" && period > 0) return std::strtod(word.c_str(), nullptr) / period;
+    return 0;
+  }
+  std::ifstream q("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), p("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+  if (q >> quota && p >> period && quota > 0 && period > 0) return quota / period;
+  return 0;
+}
+
+}  // namespace
+
+int default_threads() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  int cpus = 1;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) cpus = std::max(1, CPU_COUNT(&set));
+  if (double quota = cgroup_cpus(); quota > 0) cpus = std::min(cpus, std::max(1, static_cast<int>(quota + 0.999)));
+  return std::min(cpus, kMaxThreads);
+}
+
+Parallel::Parallel(int threads) : threads_(threads > 0 ? std::min(threads, kMaxThreads) : default_threads()) {}
+
+void Parallel::run(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t, int)> body) const {
+  if (count <= 0) return;
+  grain = std::max<int64_t>(1, grain);
+  Loop loop{body, count, grain, threads_};
+  if (threads_ == 1 || inside_loop || count <= grain) {
+    loop.work(0);
+    return;
+  }
+  Pool::instance().run(loop);
+}
+
+}  // namespace sdx

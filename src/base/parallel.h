@@ -1,0 +1,58 @@
+// Parallel: the process-wide thread pool and the one way to split work over it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace sdx {
+
+/// A borrowed callable: no allocation, valid while the callable it was made from lives.
+template <class Signature>
+class FunctionRef;
+
+template <class R, class... A>
+class FunctionRef<R(A...)> {
+ public:
+  template <class F, class = std::enable_if_t<!std::is_same_v<std::decay_t<F>, FunctionRef>>>
+  FunctionRef(F&& f)  // NOLINT: implicit by design
+      : object_(const_cast<void*>(static_cast<const void*>(&f))),
+        call_([](void* o, A... a) -> R { return (*static_cast<std::remove_reference_t<F>*>(o))(std::forward<A>(a)...); }) {}
+  R operator()(A... a) const { return call_(object_, std::forward<A>(a)...); }
+
+ private:
+  void* object_;
+  R (*call_)(void*, A...);
+};
+
+/// How much of the pool one run may use. Cheap to copy. The default uses the calling thread alone.
+class Parallel {
+ public:
+  Parallel() = default;
+  /// `threads`: how many threads a loop may use, the calling one included; 0 means default_threads().
+  explicit Parallel(int threads);
+
+  int threads() const { return threads_; }
+
+  /// Calls body(begin, end, worker) for disjoint ranges that cover [0, count). Ranges are multiples of `grain` long
+  /// (the last may be shorter) and are handed out dynamically; `worker` is in [0, threads()) and unique among the calls
+  /// that run at the same time, so it may index scratch memory. The decomposition depends on count and grain alone, so
+  /// results that depend only on the range are bitwise equal for every thread count. `body` must not throw.
+  /// A loop inside a loop runs on the calling thread.
+  void run(int64_t count, int64_t grain, FunctionRef<void(int64_t begin, int64_t end, int worker)> body) const;
+
+ private:
+  int threads_ = 1;
+};
+
+/// CPUs that this process may use: the affinity mask, limited by the cgroup quota (rounded up), at least 1.
+int default_threads();
+
+/// A grain so that one range costs at least about 16k elementary operations.
+inline int64_t grain_for(int64_t cost_per_item) {
+  constexpr int64_t kMinimumWork = 16384;
+  return cost_per_item >= kMinimumWork ? 1 : (kMinimumWork + cost_per_item - 1) / (cost_per_item > 0 ? cost_per_item : 1);
+}
+
+}  // namespace sdx
