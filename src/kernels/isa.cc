@@ -1,0 +1,60 @@
+// Isa: naming, listing and limiting the instruction sets through Highway's dispatch.
+#include "kernels/isa.h"
+
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace sdx::kernels::HWY_NAMESPACE {
+int64_t compiled_target() { return HWY_TARGET; }
+}  // namespace sdx::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace sdx::kernels {
+namespace {
+
+HWY_EXPORT(compiled_target);
+
+Isa from_target(int64_t target) {
+  switch (target) {
+    case HWY_AVX3: return Isa::kAvx512;
+    case HWY_AVX2: return Isa::kAvx2;
+    case HWY_SSE4: return Isa::kSse4;
+    case HWY_NEON: return Isa::kNeon;
+    default: return Isa::kOther;
+  }
+}
+
+}  // namespace
+
+std::string_view isa_name(Isa isa) {
+  switch (isa) {
+    case Isa::kAvx512: return "avx512";
+    case Isa::kAvx2: return "avx2";
+    case Isa::kSse4: return "sse4";
+    case Isa::kNeon: return "neon";
+    case Isa::kOther: return "other";
+  }
+  return "other";
+}
+
+Isa active_isa() { return from_target(HWY_DYNAMIC_DISPATCH(compiled_target)()); }
+
+std::vector<Isa> available_isas() {
+  std::vector<Isa> isas;
+  for (int64_t target : hwy::SupportedAndGeneratedTargets()) isas.push_back(from_target(target));
+  if (isas.empty()) isas.push_back(active_isa());
+  return isas;
+}
+
+void limit_isa(Isa best) {
+  int64_t disabled = 0;
+  for (int64_t target : {HWY_AVX3_DL, HWY_AVX3, HWY_AVX2, HWY_SSE4}) {
+    if (best != Isa::kOther && from_target(target) > best) disabled |= target;
+  }
+  hwy::DisableTargets(disabled);
+}
+
+}  // namespace sdx::kernels
+#endif
