@@ -1,0 +1,209 @@
+// Gemm: the loops around the tile kernels, and how a product is cut into tiles for threads.
+#include "kernels/gemm.h"
+
+#include <algorithm>
+
+#include "kernels/gemm_tiles.h"
+
+namespace sdx::kernels {
+namespace {
+
+// Depths of one pass: a panel of B (32 KB at 32 columns) then stays in the first-level cache while rows of A go by.
+constexpr int64_t kDepth = 256;
+// Bytes of accumulators between passes; with a block of A they must fit the second-level cache.
+constexpr int64_t kAccumulatorBytes = 128 * 1024;
+// Slack after packed rows: transposing writes up to 3 floats past the end.
+constexpr int64_t kSlack = 16;
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+
+// The scratch memory of one worker, cut into its parts (in floats).
+struct Scratch {
+  int64_t rows_of_a;    ///< packed A: row_block * k
+  int64_t panels_of_b;  ///< packed B of one pass, where B is not packed before
+  int64_t accumulators;
+  int64_t group;  ///< panels whose accumulators are kept between passes
+  int64_t total() const { return rows_of_a + panels_of_b + accumulators; }
+};
+
+Scratch scratch_layout(const Gemm& gemm, int64_t row_block, int64_t panel_block) {
+  const int64_t width = gemm_tiles().panel_columns;
+  Scratch scratch;
+  scratch.rows_of_a = round_up(row_block * gemm.k + kSlack, 16);
+  scratch.panels_of_b =
+      gemm.packed_b != nullptr ? 0 : round_up(std::min(gemm.k, kDepth) * width * kGemmMaxPanels + kSlack, 16);
+  const int64_t fit = kAccumulatorBytes / (row_block * width * static_cast<int64_t>(sizeof(float)));
+  scratch.group = gemm.k <= kDepth ? kGemmMaxPanels : std::max<int64_t>(fit / kGemmMaxPanels, 1) * kGemmMaxPanels;
+  scratch.group = std::min(scratch.group, round_up(panel_block, kGemmMaxPanels));
+  scratch.accumulators = scratch.group * row_block * width;
+  return scratch;
+}
+
+// One block of rows and the work on it.
+class RowBlock {
+ public:
+  RowBlock(const Gemm& gemm, const GemmPlan& plan, float* scratch)
+      : gemm_(gemm), tiles_(gemm_tiles()), layout_(scratch_layout(gemm, plan.row_block, plan.panel_block)) {
+    packed_a_ = scratch;
+    packed_b_ = packed_a_ + layout_.rows_of_a;
+    accumulators_ = packed_b_ + layout_.panels_of_b;
+  }
+
+  void select(int64_t row, int64_t rows) {
+    row_ = row;
+    rows_ = rows;
+    count_ = ceil_div(rows, tiles_.rows);
+    const int64_t tallest = ceil_div(rows, count_);
+    log_panels_ = 2;
+    while (tiles_.tile[0][tallest][log_panels_] == nullptr) --log_panels_;
+    if (rows == 1 && gemm_.a.column_stride == 1) {
+      a_ = gemm_.a.data + row * gemm_.a.row_stride;
+      return;
+    }
+    for (int64_t t = 0; t < count_; ++t) {
+      gemm_pack_a(gemm_.a, row + first(t), first(t + 1) - first(t), gemm_.k, packed_a_ + first(t) * gemm_.k);
+    }
+    a_ = packed_a_;
+  }
+
+  void run(int64_t panel_begin, int64_t panel_end) {
+    for (int64_t panel = panel_begin; panel < panel_end; panel += layout_.group) {
+      run_group(panel, std::min(panel_end, panel + layout_.group));
+    }
+  }
+
+ private:
+  int64_t first(int64_t t) const { return rows_ * t / count_; }
+
+  // All depths of a group of panels: pass by pass, accumulators kept in scratch memory.
+  void run_group(int64_t panel_begin, int64_t panel_end) {
+    int64_t depth = 0;
+    do {
+      const int64_t depths = std::min(kDepth, gemm_.k - depth);
+      for (int64_t panel = panel_begin; panel < panel_end;) {
+        int log = log_panels_;
+        while ((int64_t{1} << log) > panel_end - panel) --log;
+        const int64_t slot = gemm_.k <= kDepth ? 0 : panel - panel_begin;
+        run_panels(panel, log, slot, depth, depths);
+        panel += int64_t{1} << log;
+      }
+      depth += depths;
+    } while (depth < gemm_.k);
+  }
+
+  void run_panels(int64_t panel, int log, int64_t slot, int64_t depth, int64_t depths) {
+    const int64_t width = tiles_.panel_columns;
+    const int type = gemm_.packed_b != nullptr ? static_cast<int>(gemm_.packed_type) : 0;
+    TileArgs args = {};
+    args.k = depths;
+    args.acc_stride = rows_ * width;
+    args.accumulate = depth > 0;
+    locate_b(panel, int64_t{1} << log, depth, depths, args);
+    float* acc = accumulators_ + slot * args.acc_stride;
+    for (int64_t t = 0; t < count_; ++t) {
+      const int64_t height = first(t + 1) - first(t);
+      args.a = a_ + first(t) * gemm_.k + depth * height;
+      args.acc = acc + first(t) * width;
+      tiles_.tile[type][height][log](args);
+      if (depth + depths < gemm_.k) continue;
+      for (int64_t j = 0; j < int64_t{1} << log; ++j) {
+        const int64_t column = (panel + j) * width;
+        gemm_finish(gemm_, {args.acc + j * args.acc_stride, width, row_ + first(t), column, height,
+                            std::min(width, gemm_.n - column)});
+      }
+    }
+  }
+
+  // Sets where the kernels read B: the packed weights, the matrix itself, or panels packed here.
+  void locate_b(int64_t panel, int64_t panels, int64_t depth, int64_t depths, TileArgs& args) {
+    const int64_t width = tiles_.panel_columns;
+    args.b_stride = width;
+    if (gemm_.packed_b != nullptr) {
+      const int64_t bytes = static_cast<int64_t>(weight_bytes(gemm_.packed_type));
+      args.panel_stride = gemm_.k * width;
+      args.b = static_cast<const unsigned char*>(gemm_.packed_b) + (panel * gemm_.k + depth) * width * bytes;
+      return;
+    }
+    if (count_ == 1 && gemm_.b.column_stride == 1 && (panel + panels) * width <= gemm_.n) {
+      args.b_stride = gemm_.b.row_stride;
+      args.panel_stride = width;
+      args.b = gemm_.b.data + depth * gemm_.b.row_stride + panel * width;
+      return;
+    }
+    args.panel_stride = depths * width;
+    args.b = packed_b_;
+    for (int64_t j = 0; j < panels; ++j) {
+      const int64_t column = (panel + j) * width;
+      gemm_pack_panel(gemm_.b, depth, depths, column, std::min(width, gemm_.n - column),
+                      packed_b_ + j * args.panel_stride);
+    }
+  }
+
+  const Gemm& gemm_;
+  const GemmTiles& tiles_;
+  const Scratch layout_;
+  float* packed_a_;
+  float* packed_b_;
+  float* accumulators_;
+  const float* a_ = nullptr;
+  int64_t row_ = 0;
+  int64_t rows_ = 0;
+  int64_t count_ = 0;  ///< tiles of rows in the block
+  int log_panels_ = 0;
+};
+
+// Rows of a block: enough to pay for reading B, few enough that its packed A stays in the cache.
+int64_t choose_row_blocks(const Gemm& gemm, int64_t threads) {
+  const int64_t rows = gemm_tiles().rows;
+  int64_t most = round_up(112, rows);
+  if (gemm.packed_b == nullptr) {
+    // B is packed again for each block of rows.
+    most = std::max(most, std::min<int64_t>(448, 512 * 1024 / (4 * std::max<int64_t>(gemm.k, 1))));
+  }
+  int64_t blocks = ceil_div(gemm.m, most);
+  if (threads > 1 && gemm.packed_b != nullptr && gemm.m >= 32 * threads) blocks = round_up(blocks, threads);
+  return blocks;
+}
+
+}  // namespace
+
+GemmPlan gemm_plan(const Gemm& gemm, int threads) {
+  GemmPlan plan;
+  if (gemm.m <= 0 || gemm.n <= 0) return plan;
+  const int64_t width = gemm_tiles().panel_columns;
+  const int64_t panels = gemm_panels(gemm.n);
+  plan.row_blocks = choose_row_blocks(gemm, threads);
+  plan.row_block = ceil_div(gemm.m, plan.row_blocks);
+  plan.row_blocks = ceil_div(gemm.m, plan.row_block);
+  // A tile is worth at least this many multiply-adds, and wide enough to pay for packing its rows.
+  constexpr int64_t kWork = 128 * 1024;
+  const int64_t work = plan.row_block * std::max<int64_t>(gemm.k, 1) * width;
+  const int64_t narrowest = plan.row_block >= 32 ? 512 : 128;
+  int64_t fewest = std::max(ceil_div(kWork, work), ceil_div(narrowest, width));
+  fewest = std::min(round_up(fewest, kGemmMaxPanels), panels);
+  const int64_t wanted = threads > 1 ? ceil_div(4 * threads, plan.row_blocks) : 1;
+  plan.panel_block = std::max(fewest, round_up(ceil_div(panels, wanted), kGemmMaxPanels));
+  plan.column_blocks = ceil_div(panels, plan.panel_block);
+  plan.scratch_bytes =
+      static_cast<size_t>(scratch_layout(gemm, plan.row_block, plan.panel_block).total()) * sizeof(float);
+  return plan;
+}
+
+void gemm_run(const Gemm& gemm, const GemmPlan& plan, int64_t tile_begin, int64_t tile_end, void* scratch) {
+  RowBlock block(gemm, plan, static_cast<float*>(scratch));
+  int64_t selected = -1;
+  const int64_t panels = gemm_panels(gemm.n);
+  for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
+    const int64_t row_index = tile / plan.column_blocks;
+    if (row_index != selected) {
+      const int64_t row = row_index * plan.row_block;
+      block.select(row, std::min(plan.row_block, gemm.m - row));
+      selected = row_index;
+    }
+    const int64_t panel = tile % plan.column_blocks * plan.panel_block;
+    block.run(panel, std::min(panels, panel + plan.panel_block));
+  }
+}
+
+}  // namespace sdx::kernels

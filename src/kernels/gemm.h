@@ -1,0 +1,101 @@
+// Gemm: float matrix products C = act(alpha A B + bias …) over a B that is packed once, or packed on the fly.
+//
+// An operator makes a plan, splits its tiles over threads, and calls gemm_run on each range of tiles with its own
+// scratch:
+//
+//   const GemmPlan plan = gemm_plan(gemm, threads);
+//   parallel.run(plan.tiles(), 1, [&](int64_t begin, int64_t end, int worker) {
+//     gemm_run(gemm, plan, begin, end, scratch + worker * plan.scratch_bytes);
+//   });
+//
+// Each element of C is one chain of fused multiply-adds in the order of k, so results are bitwise equal whatever the
+// plan, the split and the number of threads. Error bound: |error| <= k eps sum_p |a_ip b_pj|, and that of the
+// activation.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sdx::kernels {
+
+/// What the last step of a product applies to an element.
+enum class Activation : uint8_t { kNone, kRelu, kGeluErf, kGeluTanh, kSilu, kSigmoid, kTanh, kQuickGelu };
+
+/// How the elements of a weight matrix are stored.
+enum class WeightType : uint8_t { kF32, kF16, kBf16 };
+
+/// Bytes of one element.
+inline size_t weight_bytes(WeightType type) { return type == WeightType::kF32 ? 4 : 2; }
+
+/// A matrix seen through strides in elements: element (row, column) is data[row * row_stride + column * column_stride].
+struct MatrixView {
+  const float* data = nullptr;
+  int64_t row_stride = 0;
+  int64_t column_stride = 1;
+};
+
+/// c_ij = act(alpha sum_ij + addend_scale addend_ij + column_bias_j + row_bias_i) + residual_ij; absent terms are null.
+/// `addend` and `residual` may be C itself (same pointer and stride), but may not overlap it in another way.
+struct Epilogue {
+  float alpha = 1.0f;
+  const float* column_bias = nullptr;  ///< [n]
+  const float* row_bias = nullptr;     ///< [m]
+  const float* addend = nullptr;       ///< [m, n], rows addend_stride apart
+  int64_t addend_stride = 0;
+  float addend_scale = 1.0f;
+  Activation activation = Activation::kNone;
+  const float* residual = nullptr;  ///< [m, n], rows residual_stride apart
+  int64_t residual_stride = 0;
+};
+
+/// One product: A [m, k], B [k, n], C [m, n]. C may not overlap A or B. All pointers are borrowed.
+struct Gemm {
+  int64_t m = 0;
+  int64_t n = 0;
+  int64_t k = 0;
+  MatrixView a;
+  const void* packed_b = nullptr;             ///< what gemm_pack_b made; null to use `b`
+  WeightType packed_type = WeightType::kF32;  ///< the type that gemm_pack_b made
+  MatrixView b;                               ///< used where packed_b is null
+  float* c = nullptr;
+  int64_t c_stride = 0;  ///< elements between the rows of C
+  Epilogue epilogue;
+};
+
+/// A weight matrix B [k, n] as it lies in a file: any alignment, strides in elements.
+struct WeightView {
+  const void* data = nullptr;
+  WeightType type = WeightType::kF32;
+  int64_t row_stride = 0;
+  int64_t column_stride = 1;
+};
+
+/// Bytes that gemm_pack_b writes for a B [k, n] stored as `type`; a multiple of 64.
+size_t gemm_packed_bytes(int64_t k, int64_t n, WeightType type);
+
+/// Number of panels that hold n columns; packing may be split by panels.
+int64_t gemm_panels(int64_t n);
+
+/// Packs the panels [panel_begin, panel_end) of B [k, n] into `packed` (the start of the whole packed matrix, aligned
+/// to 64 bytes), converting to `type`: a half type is rounded to nearest even. Valid for the instruction set active
+/// now.
+void gemm_pack_b(const WeightView& b, int64_t k, int64_t n, WeightType type, int64_t panel_begin, int64_t panel_end,
+                 void* packed);
+
+/// How a product is cut. Tiles are independent; consecutive tiles share their rows of A.
+struct GemmPlan {
+  int64_t row_block = 0;    ///< rows of C in a tile
+  int64_t panel_block = 0;  ///< panels of B in a tile
+  int64_t row_blocks = 0;
+  int64_t column_blocks = 0;
+  size_t scratch_bytes = 0;  ///< per worker; aligned to 64 bytes
+  int64_t tiles() const { return row_blocks * column_blocks; }
+};
+
+/// A plan for a product of these extents by up to `threads` threads. Only m, n, k, the strides and packed_b are read.
+GemmPlan gemm_plan(const Gemm& gemm, int threads);
+
+/// Computes the tiles [tile_begin, tile_end).
+void gemm_run(const Gemm& gemm, const GemmPlan& plan, int64_t tile_begin, int64_t tile_end, void* scratch);
+
+}  // namespace sdx::kernels

@@ -1,0 +1,187 @@
+// Gemm packing: operands rearranged into the order in which the tile kernels read them.
+#include <algorithm>
+#include <cstring>
+
+#include "base/half.h"
+#include "kernels/gemm.h"
+#include "kernels/gemm_tiles.h"
+
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace sdx::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// out[p * out_stride + r] = x[r * stride + p] for `lanes of D` rows; rows at and beyond `rows` repeat the last one.
+template <class D>
+HWY_INLINE void transpose_rows(D d, const float* x, int64_t stride, int64_t rows, int64_t depth, float* out,
+                               int64_t out_stride) {
+  constexpr int kRows = static_cast<int>(hn::MaxLanes(D()));
+  const hn::CappedTag<float, 4> d4;
+  const float* row[kRows];
+  for (int r = 0; r < kRows; ++r) row[r] = x + std::min<int64_t>(r, rows - 1) * stride;
+  int64_t p = 0;
+  for (; p + 4 <= depth; p += 4) {
+    hn::Vec<D> v[4];
+    for (int r = 0; r < 4; ++r) {
+      if constexpr (kRows == 4) {
+        v[r] = hn::LoadU(d4, row[r] + p);
+      } else {
+        v[r] = hn::Combine(d, hn::LoadU(d4, row[r + 4] + p), hn::LoadU(d4, row[r] + p));
+      }
+    }
+    const hn::RepartitionToWide<D> dw;
+    const auto a = hn::BitCast(dw, hn::InterleaveLower(d, v[0], v[1]));
+    const auto b = hn::BitCast(dw, hn::InterleaveUpper(d, v[0], v[1]));
+    const auto e = hn::BitCast(dw, hn::InterleaveLower(d, v[2], v[3]));
+    const auto f = hn::BitCast(dw, hn::InterleaveUpper(d, v[2], v[3]));
+    float* to = out + p * out_stride;
+    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dw, a, e)), d, to);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dw, a, e)), d, to + out_stride);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dw, b, f)), d, to + 2 * out_stride);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dw, b, f)), d, to + 3 * out_stride);
+  }
+  for (; p < depth; ++p) {
+    for (int r = 0; r < kRows; ++r) out[p * out_stride + r] = row[r][p];
+  }
+}
+
+// out[p * width + r] = x[r * stride + p]; writes up to 3 floats past the end.
+void transpose_panel(const float* x, int64_t stride, int64_t rows, int64_t depth, float* out, int64_t width) {
+  const hn::CappedTag<float, 4> d4;
+  const hn::CappedTag<float, 8> d8;
+  constexpr int64_t kEight = hn::MaxLanes(hn::CappedTag<float, 8>()) == 8 ? 8 : 0;
+  // The last, partial group runs into the next depth's columns, so it goes first and the others write over it.
+  const int64_t whole = rows / 4 * 4;
+  if (whole < rows) transpose_rows(d4, x + whole * stride, stride, rows - whole, depth, out + whole, width);
+  int64_t r = 0;
+  if constexpr (kEight == 8) {
+    for (; r + 8 <= rows; r += 8) transpose_rows(d8, x + r * stride, stride, 8, depth, out + r, width);
+  }
+  for (; r + 4 <= rows; r += 4) transpose_rows(d4, x + r * stride, stride, 4, depth, out + r, width);
+}
+
+}  // namespace sdx::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace sdx::kernels {
+namespace {
+
+HWY_EXPORT(transpose_panel);
+
+float read(const unsigned char* at, WeightType type) {
+  if (type == WeightType::kF32) {
+    float value;
+    std::memcpy(&value, at, sizeof(value));
+    return value;
+  }
+  uint16_t bits;
+  std::memcpy(&bits, at, sizeof(bits));
+  return type == WeightType::kF16 ? to_float(Half{bits}) : to_float(BFloat16{bits});
+}
+
+void write(float value, unsigned char* at, WeightType type) {
+  if (type == WeightType::kF32) {
+    std::memcpy(at, &value, sizeof(value));
+    return;
+  }
+  const uint16_t bits = type == WeightType::kF16 ? to_half(value).bits : to_bfloat16(value).bits;
+  std::memcpy(at, &bits, sizeof(bits));
+}
+
+// One panel of any type, strides and alignment. Blocks of depths keep both sides in the cache.
+void pack_general(const WeightView& b, int64_t k, int64_t column, int64_t columns, WeightType type,
+                  unsigned char* out) {
+  constexpr int64_t kBlock = 64;
+  const int64_t width = gemm_tiles().panel_columns;
+  const int64_t from_bytes = static_cast<int64_t>(weight_bytes(b.type));
+  const int64_t to_bytes = static_cast<int64_t>(weight_bytes(type));
+  const unsigned char* data = static_cast<const unsigned char*>(b.data);
+  for (int64_t block = 0; block < k; block += kBlock) {
+    const int64_t end = std::min(k, block + kBlock);
+    for (int64_t j = 0; j < width; ++j) {
+      for (int64_t p = block; p < end; ++p) {
+        unsigned char* to = out + (p * width + j) * to_bytes;
+        if (j >= columns) {
+          write(0.0f, to, type);
+        } else if (b.type == type) {
+          std::memcpy(to, data + (p * b.row_stride + (column + j) * b.column_stride) * from_bytes,
+                      static_cast<size_t>(to_bytes));
+        } else {
+          write(read(data + (p * b.row_stride + (column + j) * b.column_stride) * from_bytes, b.type), to, type);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+size_t gemm_packed_bytes(int64_t k, int64_t n, WeightType type) {
+  const size_t bytes = static_cast<size_t>(gemm_panels(n) * gemm_tiles().panel_columns * k) * weight_bytes(type);
+  return (bytes + 63) / 64 * 64;
+}
+
+int64_t gemm_panels(int64_t n) {
+  const int64_t columns = gemm_tiles().panel_columns;
+  return (n + columns - 1) / columns;
+}
+
+void gemm_pack_b(const WeightView& b, int64_t k, int64_t n, WeightType type, int64_t panel_begin, int64_t panel_end,
+                 void* packed) {
+  const int64_t width = gemm_tiles().panel_columns;
+  const int64_t bytes = static_cast<int64_t>(weight_bytes(type));
+  const unsigned char* data = static_cast<const unsigned char*>(b.data);
+  const bool aligned = reinterpret_cast<uintptr_t>(data) % alignof(float) == 0;
+  for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
+    unsigned char* out = static_cast<unsigned char*>(packed) + panel * k * width * bytes;
+    const int64_t column = panel * width;
+    const int64_t columns = std::min(width, n - column);
+    if (columns == width && b.type == type && b.column_stride == 1) {
+      for (int64_t p = 0; p < k; ++p) {
+        std::memcpy(out + p * width * bytes, data + (p * b.row_stride + column) * bytes,
+                    static_cast<size_t>(width * bytes));
+      }
+    } else if (columns == width && b.type == type && type == WeightType::kF32 && b.row_stride == 1 && aligned) {
+      const float* from = static_cast<const float*>(b.data) + column * b.column_stride;
+      HWY_DYNAMIC_DISPATCH(transpose_panel)(from, b.column_stride, width, k, reinterpret_cast<float*>(out), width);
+    } else {
+      pack_general(b, k, column, columns, type, out);
+    }
+  }
+}
+
+void gemm_pack_a(const MatrixView& a, int64_t row, int64_t rows, int64_t k, float* packed) {
+  const float* from = a.data + row * a.row_stride;
+  if (a.column_stride == 1) {
+    HWY_DYNAMIC_DISPATCH(transpose_panel)(from, a.row_stride, rows, k, packed, rows);
+    return;
+  }
+  for (int64_t p = 0; p < k; ++p) {
+    for (int64_t r = 0; r < rows; ++r) packed[p * rows + r] = from[p * a.column_stride + r * a.row_stride];
+  }
+}
+
+void gemm_pack_panel(const MatrixView& b, int64_t depth, int64_t k, int64_t column, int64_t columns, float* packed) {
+  const int64_t width = gemm_tiles().panel_columns;
+  const float* from = b.data + depth * b.row_stride + column * b.column_stride;
+  if (b.column_stride == 1) {
+    for (int64_t p = 0; p < k; ++p) {
+      std::memcpy(packed + p * width, from + p * b.row_stride, static_cast<size_t>(columns) * sizeof(float));
+      std::fill(packed + p * width + columns, packed + (p + 1) * width, 0.0f);
+    }
+  } else if (b.row_stride == 1) {
+    HWY_DYNAMIC_DISPATCH(transpose_panel)(from, b.column_stride, columns, k, packed, width);
+  } else {
+    for (int64_t p = 0; p < k; ++p) {
+      for (int64_t j = 0; j < width; ++j) {
+        packed[p * width + j] = j < columns ? from[p * b.row_stride + j * b.column_stride] : 0.0f;
+      }
+    }
+  }
+}
+
+}  // namespace sdx::kernels
+#endif

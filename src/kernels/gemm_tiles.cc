@@ -1,0 +1,115 @@
+// Gemm tiles: register-blocked outer products over packed panels, one body for every instruction set.
+#include "kernels/gemm_tiles.h"
+
+#include "hwy/cache_control.h"
+
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace sdx::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+
+constexpr int kVectors = 2;
+constexpr int kColumns = kVectors * static_cast<int>(HWY_MAX_BYTES / sizeof(float));
+constexpr int kRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 32 : 16;
+
+HWY_INLINE V load(const float* p) { return hn::LoadU(D(), p); }
+HWY_INLINE V load(const hwy::float16_t* p) { return hn::PromoteTo(D(), hn::LoadU(hn::Rebind<hwy::float16_t, D>(), p)); }
+HWY_INLINE V load(const hwy::bfloat16_t* p) {
+  return hn::PromoteTo(D(), hn::LoadU(hn::Rebind<hwy::bfloat16_t, D>(), p));
+}
+
+template <class T, int kRows, int kPanels>
+void tile(const TileArgs& args) {
+  constexpr int kWidth = kPanels * kVectors;
+  const D d;
+  const int lanes = static_cast<int>(hn::Lanes(d));
+  constexpr int kPanelBytes = kColumns * static_cast<int>(sizeof(T));
+  constexpr int kAhead = 2048 / kPanelBytes;
+  V acc[kRows][kWidth];
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 16
+    for (int j = 0; j < kWidth; ++j) {
+      const float* at = args.acc + j / kVectors * args.acc_stride + (i * kVectors + j % kVectors) * lanes;
+      acc[i][j] = args.accumulate ? hn::LoadU(d, at) : hn::Zero(d);
+    }
+  }
+  const float* HWY_RESTRICT a = args.a;
+  const T* HWY_RESTRICT b = static_cast<const T*>(args.b);
+  const int64_t b_stride = args.b_stride;
+  const int64_t panel_stride = args.panel_stride;
+  for (int64_t p = 0; p < args.k; ++p) {
+    V column[kWidth];
+#pragma GCC unroll 16
+    for (int j = 0; j < kWidth; ++j) {
+      column[j] = load(b + j / kVectors * panel_stride + j % kVectors * lanes);
+    }
+    if constexpr (kRows <= 8) {
+#pragma GCC unroll 16
+      for (int j = 0; j < kPanels; ++j) {
+        const T* ahead = b + j * panel_stride + kAhead * b_stride;
+        for (int line = 0; line < kPanelBytes; line += 64) {
+          hwy::Prefetch(reinterpret_cast<const char*>(ahead) + line);
+        }
+      }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const V value = hn::Set(d, a[i]);
+#pragma GCC unroll 16
+      for (int j = 0; j < kWidth; ++j) acc[i][j] = hn::MulAdd(value, column[j], acc[i][j]);
+    }
+    a += kRows;
+    b += b_stride;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 16
+    for (int j = 0; j < kWidth; ++j) {
+      hn::StoreU(acc[i][j], d, args.acc + j / kVectors * args.acc_stride + (i * kVectors + j % kVectors) * lanes);
+    }
+  }
+}
+
+template <int kRows, int kPanels>
+void add_tile(GemmTiles& tiles) {
+  constexpr int kLog = kPanels == 1 ? 0 : kPanels == 2 ? 1 : 2;
+  tiles.tile[static_cast<int>(WeightType::kF32)][kRows][kLog] = &tile<float, kRows, kPanels>;
+  tiles.tile[static_cast<int>(WeightType::kF16)][kRows][kLog] = &tile<hwy::float16_t, kRows, kPanels>;
+  tiles.tile[static_cast<int>(WeightType::kBf16)][kRows][kLog] = &tile<hwy::bfloat16_t, kRows, kPanels>;
+  if (kRows > tiles.rows) tiles.rows = kRows;
+}
+
+template <int kCount>
+GemmTiles make_tiles() {
+  GemmTiles tiles = {};
+  tiles.name = hwy::TargetName(HWY_TARGET);
+  tiles.panel_columns = kColumns;
+#define SDX_GEMM_TILE(registers, rows, panels) \
+  if constexpr (kCount == registers) add_tile<rows, panels>(tiles);
+#include "kernels/gemm_tiles.inc"
+#undef SDX_GEMM_TILE
+  return tiles;
+}
+
+const GemmTiles& target_tiles() {
+  static const GemmTiles tiles = make_tiles<kRegisters>();
+  return tiles;
+}
+
+}  // namespace sdx::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace sdx::kernels {
+namespace {
+HWY_EXPORT(target_tiles);
+}
+const GemmTiles& gemm_tiles() { return HWY_DYNAMIC_DISPATCH(target_tiles)(); }
+}  // namespace sdx::kernels
+#endif

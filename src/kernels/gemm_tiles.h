@@ -1,0 +1,57 @@
+// Gemm tiles: the inner kernels that one instruction set gives to the loops of gemm.cc.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/gemm.h"
+
+namespace sdx::kernels {
+
+inline constexpr int kGemmMaxRows = 14;   ///< most rows of any tile kernel
+inline constexpr int kGemmMaxPanels = 4;  ///< most panels that a tile kernel reads at once
+
+/// Operands of one tile: acc[panel][rows][columns] (+)= A[k, rows] B[panel][k, columns] with the columns of one panel.
+struct TileArgs {
+  int64_t k;
+  const float* a;  ///< [k][rows], packed
+  const void* b;   ///< first panel: k rows, b_stride elements apart
+  int64_t b_stride;
+  int64_t panel_stride;  ///< elements of B between panels
+  float* acc;            ///< [rows][columns] of the first panel
+  int64_t acc_stride;    ///< elements between the panels of acc
+  bool accumulate;       ///< add to acc instead of starting from zero
+};
+
+using TileFn = void (*)(const TileArgs&);
+
+/// The kernels of one instruction set.
+struct GemmTiles {
+  const char* name;
+  int rows;           ///< most rows of a tile
+  int panel_columns;  ///< columns of a panel
+  /// tile[type][rows][log2(panels)]; null where the shape does not fit the registers.
+  TileFn tile[3][kGemmMaxRows + 1][3];
+};
+
+/// The kernels of the active instruction set.
+const GemmTiles& gemm_tiles();
+
+/// A block of accumulators to finish: rows x columns at (row, column) of C.
+struct FinishArgs {
+  const float* acc;  ///< [rows][acc_stride]
+  int64_t acc_stride;
+  int64_t row, column;
+  int64_t rows, columns;
+};
+
+/// Applies the epilogue to a block and stores it to C.
+void gemm_finish(const Gemm& gemm, const FinishArgs& block);
+
+/// Packs rows [row, row + rows) and depths [0, k) of A as [k][rows].
+void gemm_pack_a(const MatrixView& a, int64_t row, int64_t rows, int64_t k, float* packed);
+
+/// Packs columns [column, column + columns) and depths [depth, depth + k) of a float B as [k][panel_columns], zeros
+/// beyond the columns.
+void gemm_pack_panel(const MatrixView& b, int64_t depth, int64_t k, int64_t column, int64_t columns, float* packed);
+
+}  // namespace sdx::kernels

@@ -1,0 +1,187 @@
+// Tests of kernels/gemm.h against a naive product in double precision, on every instruction set.
+#include "kernels/gemm.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "base/half.h"
+#include "kernels/gemm_tiles.h"
+#include "lanes.h"
+
+namespace sdx::kernels {
+namespace {
+
+struct Case {
+  int64_t m, n, k;
+  bool packed = true;
+  bool transpose_a = false;
+  bool transpose_b = false;
+  WeightType type = WeightType::kF32;
+  Activation activation = Activation::kNone;
+  bool terms = false;  // alpha, biases, addend and residual
+  int threads = 2;
+};
+
+double activate(double x, Activation activation) { return activation == Activation::kRelu ? std::max(x, 0.0) : x; }
+
+float through_type(float value, WeightType type) {
+  if (type == WeightType::kF32) return value;
+  return type == WeightType::kF16 ? to_float(to_half(value)) : to_float(to_bfloat16(value));
+}
+
+// Runs every tile in an order that differs from the storage order, in ranges of `grain`.
+std::vector<float> run(Gemm gemm, int threads, int64_t grain, std::vector<float> c) {
+  gemm.c = c.data();
+  if (gemm.epilogue.addend != nullptr && gemm.epilogue.addend_stride == gemm.c_stride) gemm.epilogue.addend = gemm.c;
+  const GemmPlan plan = gemm_plan(gemm, threads);
+  std::vector<float> scratch(plan.scratch_bytes / sizeof(float) + 16, std::nanf(""));
+  const int64_t ranges = (plan.tiles() + grain - 1) / grain;
+  for (int64_t range = ranges - 1; range >= 0; --range) {
+    gemm_run(gemm, plan, range * grain, std::min(plan.tiles(), (range + 1) * grain), scratch.data());
+  }
+  return c;
+}
+
+void check(const Case& at) {
+  SCOPED_TRACE(testing::Message() << "m=" << at.m << " n=" << at.n << " k=" << at.k << " packed=" << at.packed
+                                  << " ta=" << at.transpose_a << " tb=" << at.transpose_b
+                                  << " type=" << static_cast<int>(at.type) << " terms=" << at.terms);
+  const int64_t lda = (at.transpose_a ? at.m : at.k) + 3;
+  const int64_t ldb = (at.transpose_b ? at.k : at.n) + 5;
+  const int64_t ldc = at.n + 2;
+  const std::vector<float> a = random_floats((at.transpose_a ? at.k : at.m) * lda, 1);
+  std::vector<float> b = random_floats((at.transpose_b ? at.n : at.k) * ldb, 2);
+  for (float& value : b) value = through_type(value, at.type);
+  const std::vector<float> bias = random_floats(at.n, 3);
+  const std::vector<float> row_bias = random_floats(at.m, 4);
+  const std::vector<float> residual = random_floats(at.m * ldc, 5);
+  const std::vector<float> before = random_floats(at.m * ldc, 6);
+
+  Gemm gemm;
+  gemm.m = at.m;
+  gemm.n = at.n;
+  gemm.k = at.k;
+  gemm.a = {a.data(), at.transpose_a ? 1 : lda, at.transpose_a ? lda : 1};
+  gemm.b = {b.data(), at.transpose_b ? 1 : ldb, at.transpose_b ? ldb : 1};
+  gemm.c_stride = ldc;
+  gemm.epilogue.activation = at.activation;
+  if (at.terms) {
+    gemm.epilogue.alpha = 0.5f;
+    gemm.epilogue.column_bias = bias.data();
+    gemm.epilogue.row_bias = row_bias.data();
+    gemm.epilogue.addend = before.data();
+    gemm.epilogue.addend_stride = ldc;
+    gemm.epilogue.addend_scale = -2.0f;
+    gemm.epilogue.residual = residual.data();
+    gemm.epilogue.residual_stride = ldc;
+  }
+  std::vector<float> packed(gemm_packed_bytes(at.k, at.n, at.type) / sizeof(float) + 16);
+  std::vector<unsigned char> unaligned(b.size() * sizeof(float) + 1);
+  if (at.packed) {
+    std::memcpy(unaligned.data() + 1, b.data(), b.size() * sizeof(float));
+    const WeightView weight = {unaligned.data() + 1, WeightType::kF32, gemm.b.row_stride, gemm.b.column_stride};
+    gemm_pack_b(weight, at.k, at.n, at.type, 0, gemm_panels(at.n), packed.data());
+    gemm.packed_b = packed.data();
+    gemm.packed_type = at.type;
+    gemm.b = {};
+  }
+  const std::vector<float> c = run(gemm, at.threads, 1, before);
+  const std::vector<float> alone = run(gemm, 1, 1 << 20, before);
+  ASSERT_EQ(std::memcmp(c.data(), alone.data(), c.size() * sizeof(float)), 0) << "depends on the number of threads";
+
+  for (int64_t i = 0; i < at.m; ++i) {
+    for (int64_t j = 0; j < at.n; ++j) {
+      double sum = 0;
+      double magnitude = 0;
+      for (int64_t p = 0; p < at.k; ++p) {
+        const double product = static_cast<double>(at.transpose_a ? a[p * lda + i] : a[i * lda + p]) *
+                               (at.transpose_b ? b[j * ldb + p] : b[p * ldb + j]);
+        sum += product;
+        magnitude += std::abs(product);
+      }
+      const int64_t at_c = i * ldc + j;
+      double expected = sum;
+      if (at.terms) expected = 0.5 * sum + bias[j] + row_bias[i] - 2.0 * before[at_c];
+      expected = activate(expected, at.activation);
+      if (at.terms) expected += residual[at_c];
+      const double bound = 6e-8 * (magnitude * (2 + std::sqrt(static_cast<double>(at.k))) + 8);
+      ASSERT_NEAR(c[at_c], expected, bound) << "row " << i << " column " << j;
+    }
+    for (int64_t j = at.n; j < ldc; ++j) ASSERT_EQ(c[i * ldc + j], before[i * ldc + j]) << "wrote past row " << i;
+  }
+}
+
+TEST(Gemm, EveryHeight) {
+  for_each_isa([] {
+    for (int64_t m = 1; m <= 2 * gemm_tiles().rows + 1; ++m) check({m, 71, 19});
+  });
+}
+
+TEST(Gemm, OddShapes) {
+  for_each_isa([] {
+    for (bool packed : {true, false}) {
+      for (bool ta : {false, true}) {
+        for (bool tb : {false, true}) {
+          for (const Case& shape :
+               {Case{1, 1, 1}, Case{1, 300, 70}, Case{3, 130, 259}, Case{7, 33, 300}, Case{8, 64, 64}, Case{17, 95, 33},
+                Case{5, 5, 600}, Case{130, 70, 521}, Case{33, 1, 64}}) {
+            Case at = shape;
+            at.packed = packed;
+            at.transpose_a = ta;
+            at.transpose_b = tb;
+            check(at);
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST(Gemm, EpilogueTerms) {
+  for_each_isa([] {
+    for (const Case& shape : {Case{5, 37, 16}, Case{19, 64, 300}, Case{1, 9, 700}}) {
+      for (Activation activation : {Activation::kNone, Activation::kRelu}) {
+        Case at = shape;
+        at.terms = true;
+        at.activation = activation;
+        check(at);
+      }
+    }
+  });
+}
+
+TEST(Gemm, HalfWeights) {
+  for_each_isa([] {
+    for (WeightType type : {WeightType::kF16, WeightType::kBf16}) {
+      for (bool tb : {false, true}) {
+        for (int64_t m : {1, 2, 4, 9, 30}) {
+          Case at = {m, 75, 290};
+          at.type = type;
+          at.transpose_b = tb;
+          check(at);
+        }
+      }
+    }
+  });
+}
+
+TEST(Gemm, EmptyDepthGivesTheEpilogueOfZero) {
+  for_each_isa([] {
+    Case at = {3, 40, 0};
+    at.terms = true;
+    check(at);
+  });
+}
+
+TEST(Gemm, EmptyExtentsHaveNoTiles) {
+  Gemm gemm;
+  gemm.n = 5;
+  gemm.k = 3;
+  EXPECT_EQ(gemm_plan(gemm, 2).tiles(), 0);
+}
+
+}  // namespace
+}  // namespace sdx::kernels
