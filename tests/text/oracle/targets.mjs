@@ -1,0 +1,116 @@
+// What is compared: the folders under ../shared as they are, and folders staged from their older files alone.
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { syntheticTarget, syntheticCount } from './synthetic.mjs';
+
+const whole = ['bert-base-uncased', 'gpt2', 'roberta-base', 't5-small', 'whisper.tiny', 'whisper-phowhisper-tiny', 'clip', 'barthez-xlmr-like',
+  'falcon-tokenizer', 'phi-2'];
+const read = (path) => JSON.parse(readFileSync(path, 'utf8'));
+
+/** A folder made under `work` of copied files and of objects written as JSON; returns its path. */
+export function stage(work, name, copies, objects = {}) {
+  const folder = join(work, name);
+  mkdirSync(folder, { recursive: true });
+  for (const path of copies) cpSync(path, join(folder, path.split('/').pop()));
+  for (const [file, value] of Object.entries(objects)) writeFileSync(join(folder, file), JSON.stringify(value));
+  return folder;
+}
+
+/** The tokenizer.json that BERT's vocab.txt stands for. */
+function bertReference(vocabPath, options) {
+  const vocab = {};
+  readFileSync(vocabPath, 'utf8').replace(/\n$/, '').split('\n').forEach((token, id) => { vocab[token] = id; });
+  const special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'].filter((token) => token in vocab);
+  const token = (id) => ({ SpecialToken: { id, type_id: 0 } });
+  return {
+    version: '1.0', truncation: null, padding: null,
+    added_tokens: special.map((content) => ({ id: vocab[content], content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true })),
+    normalizer: { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: true, strip_accents: null, lowercase: true, ...options },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
+    post_processor: {
+      type: 'TemplateProcessing',
+      single: [token('[CLS]'), { Sequence: { id: 'A', type_id: 0 } }, token('[SEP]')],
+      pair: [token('[CLS]'), { Sequence: { id: 'A', type_id: 0 } }, token('[SEP]'), { Sequence: { id: 'B', type_id: 1 } }, { SpecialToken: { id: '[SEP]', type_id: 1 } }],
+      special_tokens: Object.fromEntries(['[CLS]', '[SEP]'].map((id) => [id, { id, ids: [vocab[id]], tokens: [id] }])),
+    },
+    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+    model: { type: 'WordPiece', unk_token: '[UNK]', continuing_subword_prefix: '##', max_input_chars_per_word: 100, vocab },
+  };
+}
+
+/** Wav2Vec2's character vocabulary as a merge-free BPE: a space is the delimiter "|", the decoder is CTC's. */
+function ctcReference(vocab) {
+  return {
+    version: '1.0', truncation: null, padding: null,
+    added_tokens: ['<pad>', '<s>', '</s>', '<unk>'].map((content) => ({ id: vocab[content], content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true })),
+    normalizer: { type: 'Replace', pattern: { String: ' ' }, content: '|' },
+    pre_tokenizer: { type: 'Split', pattern: { Regex: '[\\s\\S]' }, behavior: 'Isolated', invert: false },
+    post_processor: null,
+    decoder: { type: 'CTC', pad_token: '<pad>', word_delimiter_token: '|', cleanup: false },
+    model: { type: 'BPE', dropout: null, unk_token: '<unk>', continuing_subword_prefix: null, end_of_word_suffix: null, fuse_unk: false, vocab, merges: [] },
+  };
+}
+
+function withReference(work, name, folder, reference, more = {}) {
+  const file = join(work, `${name}.reference.json`);
+  writeFileSync(file, JSON.stringify(reference));
+  return { name, folder, file, ...more };
+}
+
+/** Older files alone, each against the tokenizer.json that they stand for. */
+function olderFiles(tokenizers, work) {
+  const at = (...parts) => join(tokenizers, ...parts);
+  const none = { ...{ truncation: null, padding: null } };
+  return {
+    'bert-base-cased': () => withReference(work, 'bert-base-cased', at('bert-base-cased'), bertReference(at('bert-base-cased', 'vocab.txt'), { lowercase: false })),
+    'bert-vocab': () => withReference(work, 'bert-vocab', stage(work, 'bert-vocab', [at('bert-base-uncased', 'vocab.txt')]), bertReference(at('bert-base-uncased', 'vocab.txt'), {})),
+    'bert-config': () => withReference(work, 'bert-config',
+      stage(work, 'bert-config', [at('bert-base-cased', 'vocab.txt')], { 'tokenizer_config.json': { tokenizer_class: 'BertTokenizer', do_lower_case: true, strip_accents: false, tokenize_chinese_chars: false } }),
+      bertReference(at('bert-base-cased', 'vocab.txt'), { lowercase: true, strip_accents: false, handle_chinese_chars: false })),
+    'gpt2-files': () => withReference(work, 'gpt2-files', stage(work, 'gpt2-files', [at('gpt2', 'vocab.json'), at('gpt2', 'merges.txt')]), { ...read(at('gpt2', 'tokenizer.json')), ...none }),
+    'roberta-files': () => withReference(work, 'roberta-files',
+      stage(work, 'roberta-files', [at('roberta-base', 'vocab.json'), at('roberta-base', 'merges.txt')], { 'tokenizer_config.json': { tokenizer_class: 'RobertaTokenizer' } }),
+      { ...read(at('roberta-base', 'tokenizer.json')), ...none }),
+    'whisper-files': () => withReference(work, 'whisper-files',
+      stage(work, 'whisper-files', ['vocab.json', 'merges.txt', 'added_tokens.json'].map((f) => at('whisper-phowhisper-tiny', f)), { 'tokenizer_config.json': { tokenizer_class: 'WhisperTokenizer' } }),
+      { ...read(at('whisper-phowhisper-tiny', 'tokenizer.json')), ...none }, { configs: ['bare', 'decode'] }),
+    'wav2vec2-base-960h': () => withReference(work, 'wav2vec2-base-960h', at('wav2vec2-base-960h'), ctcReference(read(at('wav2vec2-base-960h', 'vocab.json')))),
+  };
+}
+
+/** Every target by name: a function that stages it and returns {name, folder, file, configs?}. */
+export function allTargets(tokenizers, work) {
+  const targets = {};
+  for (const name of whole) {
+    const folder = join(tokenizers, name);
+    if (existsSync(join(folder, 'tokenizer.json'))) targets[name] = () => ({ name, folder, file: join(folder, 'tokenizer.json') });
+  }
+  Object.assign(targets, olderFiles(tokenizers, work));
+  for (let i = 0; i < syntheticCount; ++i) targets[`synthetic-${i}`] = () => syntheticTarget(tokenizers, work, i);
+  return targets;
+}
+
+/** The pieces and added tokens of a tokenizer.json, as text to build strings of. */
+export function vocabularyOf(file) {
+  const json = read(file);
+  const raw = Array.isArray(json.model.vocab) ? json.model.vocab.map(([piece]) => piece) : Object.keys(json.model.vocab);
+  const byteLevel = JSON.stringify([json.pre_tokenizer, json.decoder]).includes('"ByteLevel"');
+  const table = byteLevel ? byteTable() : null;
+  const plain = (piece) => {
+    if (table && [...piece].every((c) => table.has(c))) return Buffer.from([...piece].map((c) => table.get(c))).toString('utf8');
+    return piece.replaceAll('▁', ' ').replace(/^##/, '').replace(/<\/w>$/, ' ');
+  };
+  const added = json.added_tokens.map((token) => token.content);
+  return { added: added.length ? added : ['<s>', '[CLS]'], pieces: raw.map(plain), size: raw.length + added.length };
+}
+
+/** GPT-2's byte alphabet, character to byte. */
+function byteTable() {
+  const table = new Map();
+  let next = 256;
+  for (let byte = 0; byte < 256; ++byte) {
+    const visible = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+    table.set(String.fromCodePoint(visible ? byte : next++), byte);
+  }
+  return table;
+}
