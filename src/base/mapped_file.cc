@@ -1,0 +1,102 @@
+// MappedFile: opening, checking and advising through POSIX.
+#include "base/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <limits>
+#include <system_error>
+
+#include "base/error.h"
+
+namespace sdx {
+namespace {
+
+std::string reason(int error) { return std::generic_category().message(error); }
+
+const char* kind_of(mode_t mode) {
+  if (S_ISDIR(mode)) return "a directory";
+  if (S_ISFIFO(mode)) return "a named pipe";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
+
+void require_regular(const struct stat& info, const std::filesystem::path& path) {
+  if (S_ISREG(info.st_mode)) return;
+  fail(ErrorKind::kResource, "'", path.string(), "' is ", kind_of(info.st_mode),
+       " but must be a regular file; name the file itself");
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+SharedBytes SharedBytes::slice(uint64_t offset, uint64_t length) const {
+  if (offset > bytes.size() || length > bytes.size() - offset) {
+    fail(ErrorKind::kInvalidModel, "bytes ", offset, " to ", offset, " + ", length, " are wanted but only ",
+         bytes.size(), " are there; the file is cut short or does not belong to this model");
+  }
+  return {bytes.subspan(offset, length), owner};
+}
+
+std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
+  struct stat info;
+  // Checked before opening as well, because opening a pipe or a device may block or have effects.
+  if (::stat(path.c_str(), &info) != 0) {
+    fail(ErrorKind::kResource, "cannot open '", path.string(), "': ", reason(errno), "; check the path");
+  }
+  require_regular(info, path);
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0 || ::fstat(file.get(), &info) != 0) {
+    fail(ErrorKind::kResource, "cannot open '", path.string(), "': ", reason(errno), "; check its permissions");
+  }
+  require_regular(info, path);
+  if (static_cast<uint64_t>(info.st_size) > std::numeric_limits<size_t>::max()) {
+    fail(ErrorKind::kResource, "'", path.string(), "' has ", info.st_size, " bytes, more than can be addressed");
+  }
+  const size_t size = static_cast<size_t>(info.st_size);
+  void* data = nullptr;
+  if (size > 0) {
+    data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+    if (data == MAP_FAILED) {
+      fail(ErrorKind::kResource, "cannot map the ", size, " bytes of '", path.string(), "': ", reason(errno));
+    }
+  }
+  return std::shared_ptr<const MappedFile>(new MappedFile(path, static_cast<const std::byte*>(data), size));
+}
+
+MappedFile::~MappedFile() {
+  if (size_ > 0) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void MappedFile::will_need(std::span<const std::byte> range) const {
+  if (range.empty()) return;
+  const uintptr_t page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(range.data()) / page * page;
+  const uintptr_t end = reinterpret_cast<uintptr_t>(range.data()) + range.size();
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
+}
+
+void MappedFile::dont_need(std::span<const std::byte> range) const {
+  const uintptr_t page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(range.data()) + page - 1) / page * page;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(range.data()) + range.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+}  // namespace sdx

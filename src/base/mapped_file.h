@@ -1,0 +1,54 @@
+// MappedFile: a read-only memory mapping of one regular file, shared by everything that borrows from it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string_view>
+
+namespace sdx {
+
+/// Bytes together with whatever keeps them alive. An empty owner means that the caller keeps them alive.
+struct SharedBytes {
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const void> owner;
+
+  /// `length` bytes from `offset` on, with the same owner. Throws InvalidModel when they are not all there.
+  SharedBytes slice(uint64_t offset, uint64_t length) const;
+  std::string_view text() const { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+};
+
+/// A file mapped read-only from first to last byte. Files of any size work, empty ones included. The mapping outlives
+/// a rename or an unlink of the file; another process that truncates the file while it is mapped makes reads fault.
+class MappedFile {
+ public:
+  /// Maps `path`, symlinks followed. Throws Resource when it is missing, unreadable or not a regular file.
+  static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
+
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile();
+
+  const std::filesystem::path& path() const { return path_; }
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+  /// All bytes of `file`, kept alive by it.
+  static SharedBytes share(const std::shared_ptr<const MappedFile>& file) { return {file->bytes(), file}; }
+
+  /// Asks the system to read the pages that hold `range` ahead. A hint: never fails. `range` lies in bytes().
+  void will_need(std::span<const std::byte> range) const;
+  /// Lets the system drop the pages that lie wholly within `range` from this process; they are read again on the next
+  /// access. A hint: never fails. `range` lies in bytes().
+  void dont_need(std::span<const std::byte> range) const;
+
+ private:
+  MappedFile(std::filesystem::path path, const std::byte* data, size_t size)
+      : path_(std::move(path)), data_(data), size_(size) {}
+
+  std::filesystem::path path_;
+  const std::byte* data_;
+  size_t size_;
+};
+
+}  // namespace sdx
