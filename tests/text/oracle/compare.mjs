@@ -6,13 +6,13 @@ function sameList(a, b) {
   return a.every((x, i) => (Array.isArray(x) ? sameList(x, b[i]) : x === b[i]));
 }
 
-/** The name of the first field that differs, or null. Two errors are equal whatever they say; where the reference itself ended, only a crash of ours counts. */
+/** The name of the first field of `expected` that differs, or null. Two errors are equal whatever they say; where the reference itself ended, only a crash of ours counts. */
 export function difference(expected, actual) {
   if (actual?.crash) return 'crash';
   if (expected?.crash) return null;
   if (expected?.error || actual?.error) return expected?.error && actual?.error ? null : 'error';
   if (typeof expected === 'string' || typeof actual === 'string') return expected === actual ? null : 'text';
-  for (const name of order.slice(0, -1)) if (!sameList(expected[name], actual[name])) return name;
+  for (const name of order.slice(0, -1)) if (name in expected && !sameList(expected[name], actual[name])) return name;
   const [a, b] = [expected.overflowing ?? [], actual.overflowing ?? []];
   if (a.length !== b.length) return 'overflowing';
   for (let i = 0; i < a.length; ++i) {

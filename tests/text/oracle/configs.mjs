@@ -25,7 +25,7 @@ function encoding(name, flags, native, { share = 0.1, special = true, script = f
 }
 
 /** A decoding configuration: ids of encoded texts, and arbitrary ids. */
-function decoding(name, flags, skip, target, vocabulary, seed) {
+function decoding(name, flags, skip, vocabulary, seed) {
   return {
     name, native: { truncation: null, padding: null }, share: 0.2, script: true, scriptEvery: 1, long: false,
     command: (folder) => ['detokenize', folder, '--json', ...flags],
@@ -61,6 +61,29 @@ function paddingOf(target, json) {
   return token === undefined ? { padId: 0, padTypeId: 0, padToken: '[PAD]' } : { padId: known.get(token), padTypeId: 0, padToken: token };
 }
 
+/** For SentencePiece folders: single texts without special tokens, and ids of ordinary pieces back to text. */
+export function pieceConfigs(target, seed) {
+  const ordinary = target.ordinaryIds;
+  const known = new Set(ordinary);
+  const cut = ({ category, text }) => ({ category, text: target.control.reduce((all, piece) => all.replaceAll(piece, ''), text) });
+  const plain = encoding('pieces', ['--no-truncation', '--padding', 'none'], {}, { share: 1, special: false, long: true });
+  const decode = decoding('pieces-decode', ['--skip-special-tokens'], true, { size: 0 }, seed);
+  return [
+    { ...plain, prepare: (items) => items.map(cut) },
+    {
+      ...decode, script: false,
+      async prepare(items, indices, oracle) {
+        const answers = await oracle.ask(items.map((item) => ({ text: cut(item).text })));
+        return items.map(({ category }, i) => {
+          const random = new Random(seed ^ 0x5eed, indices[i]);
+          if (random.chance(0.3)) return { category: 'ids', ids: Array.from({ length: random.length(0, 20) }, () => random.pick(ordinary)) };
+          return { category, ids: (answers[i].ids ?? []).filter((id) => known.has(id)) };
+        });
+      },
+    },
+  ];
+}
+
 /** The configurations for a target; limits are drawn from `seed` so that they differ between runs. */
 export function configsFor(target, vocabulary, seed) {
   const random = new Random(seed, 0x0c0f);
@@ -87,8 +110,8 @@ export function configsFor(target, vocabulary, seed) {
     encoding('padded', ['--no-truncation', '--padding', `${padTo}`], { truncation: null, padding: { maxLength: padTo, direction: 'right', ...pad } }),
     encoding('padded-left', ['--max-length', `${wide}`, '--stride', '2', '--padding', `${padTo}`, '--padding-side', 'left', '--pad-to-multiple-of', '8'],
       { truncation: { maxLength: wide, stride: 2, strategy: 'LongestFirst', direction: 'right' }, padding: { maxLength: padTo, direction: 'left', padToMultipleOf: 8, ...pad } }),
-    decoding('decode', [], false, target, vocabulary, seed),
-    decoding('decode-skip', ['--skip-special-tokens'], true, target, vocabulary, seed),
+    decoding('decode', [], false, vocabulary, seed),
+    decoding('decode-skip', ['--skip-special-tokens'], true, vocabulary, seed),
   ];
   return list.filter(({ name }) => !target.configs || target.configs.includes(name));
 }

@@ -5,8 +5,9 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { difference } from './compare.mjs';
-import { configsFor } from './configs.mjs';
+import { configsFor, pieceConfigs } from './configs.mjs';
 import { NativeOracle, NativeTokenizer, ScriptOracle } from './oracles.mjs';
+import { PieceOracle, findServer } from './pieces.mjs';
 import { Subject, findProgram } from './subject.mjs';
 import { allTargets, vocabularyOf } from './targets.mjs';
 import { longTexts, makeText } from './texts.mjs';
@@ -96,7 +97,7 @@ async function disagreements(tally, expect, script) {
 
 async function runConfig(target, config, script, vocabulary) {
   const tally = new Tally(target, config);
-  const native = new NativeOracle(target.file, config.native);
+  const native = target.pieces ? new PieceOracle(target.pieces) : new NativeOracle(target.file, config.native);
   const subject = new Subject(program, config.command(target.folder));
   const expect = async (item) => (await native.ask([config.question(item)]))[0];
   const handle = async (batch) => {
@@ -130,7 +131,28 @@ async function runConfig(target, config, script, vocabulary) {
   return tally;
 }
 
+const chosen = (config) => !flags.config || flags.config.includes(config.name);
+
+/** A SentencePiece folder against libsentencepiece. */
+async function runPieces(target) {
+  if (!target.pieces.server) {
+    console.log(`${target.name}: skipped: sentencepiece_server is not built (it needs libsentencepiece)`);
+    return [];
+  }
+  const oracle = new PieceOracle(target.pieces);
+  const list = await oracle.vocabulary();
+  oracle.stop();
+  const control = list.filter((piece) => /^(<.*>|\[.*\])$/.test(piece) && !/^(<0x..>|<.?>)$/.test(piece));
+  const ids = target.pieces.vocab ? Object.entries(target.pieces.vocab) : list.map((piece, id) => [piece, id]);
+  const ordinary = { ...target, control, ordinaryIds: ids.filter(([piece]) => !control.includes(piece) && piece !== '</s>').map(([, id]) => id) };
+  const vocabulary = { added: ['>>mg<<', '<s', 's>'], pieces: list.map((piece) => piece.replaceAll('▁', ' ')) };
+  const tallies = [];
+  for (const config of pieceConfigs(ordinary, seed).filter(chosen)) tallies.push(await runConfig(target, config, null, vocabulary));
+  return tallies;
+}
+
 async function runTarget(target) {
+  if (target.pieces) return runPieces(target);
   const vocabulary = vocabularyOf(target.file);
   const tallies = [];
   let script = null;
@@ -145,8 +167,7 @@ async function runTarget(target) {
   } catch (error) {
     console.log(`${target.name}: the script oracle refuses the file (${error.message})`);
   }
-  for (const config of configsFor(target, vocabulary, seed)) {
-    if (flags.config && !flags.config.includes(config.name)) continue;
+  for (const config of configsFor(target, vocabulary, seed).filter(chosen)) {
     tallies.push(await runConfig(target, config, config.script ? script : null, vocabulary));
   }
   return tallies;
@@ -171,7 +192,7 @@ if (!existsSync(tokenizers)) {
   process.exit(0);
 }
 const work = mkdtempSync(join(tmpdir(), 'sardonyx-oracle-'));
-const targets = allTargets(tokenizers, work);
+const targets = allTargets(tokenizers, work, findServer(root));
 if (flags.list) {
   console.log(Object.keys(targets).join('\n'));
   process.exit(0);

@@ -1,5 +1,5 @@
 // What is compared: the folders under ../shared as they are, and folders staged from their older files alone.
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { syntheticTarget, syntheticCount } from './synthetic.mjs';
 
@@ -78,14 +78,36 @@ function olderFiles(tokenizers, work) {
   };
 }
 
-/** Every target by name: a function that stages it and returns {name, folder, file, configs?}. */
-export function allTargets(tokenizers, work) {
+/** SentencePiece models alone, under the names that the Hub gives them, and Marian's three files. */
+function pieceFolders(tokenizers, work, server) {
+  const at = (...parts) => join(tokenizers, ...parts);
+  const alone = (name, path, file) => () => {
+    const folder = join(work, name);
+    mkdirSync(folder, { recursive: true });
+    cpSync(path, join(folder, file));
+    return { name, folder, pieces: { server, model: path } };
+  };
+  const list = { 'sp-t5-small': alone('sp-t5-small', at('t5-small/spiece.model'), 'spiece.model') };
+  list['sp-barthez'] = alone('sp-barthez', at('barthez-xlmr-like/sentencepiece.bpe.model'), 'sentencepiece.bpe.model');
+  for (const file of readdirSync(at('hf-fixtures')).filter((entry) => entry.endsWith('.model'))) {
+    const name = `sp-${file.replace(/^test_sentencepiece_?|\.model$/g, '') || 'unigram'}`;
+    list[name] = alone(name, at('hf-fixtures', file), 'spiece.model');
+  }
+  list['opus-mt-en-mg'] = () => {
+    const vocab = read(at('opus-mt-en-mg/vocab.json'));
+    return { name: 'opus-mt-en-mg', folder: at('opus-mt-en-mg'), pieces: { server, model: at('opus-mt-en-mg/source.spm'), decoderModel: at('opus-mt-en-mg/target.spm'), vocab } };
+  };
+  return list;
+}
+
+/** Every target by name: a function that stages it and returns {name, folder, file, configs?} or, for SentencePiece, {name, folder, pieces}. */
+export function allTargets(tokenizers, work, server) {
   const targets = {};
   for (const name of whole) {
     const folder = join(tokenizers, name);
     if (existsSync(join(folder, 'tokenizer.json'))) targets[name] = () => ({ name, folder, file: join(folder, 'tokenizer.json') });
   }
-  Object.assign(targets, olderFiles(tokenizers, work));
+  Object.assign(targets, olderFiles(tokenizers, work), pieceFolders(tokenizers, work, server));
   for (let i = 0; i < syntheticCount; ++i) targets[`synthetic-${i}`] = () => syntheticTarget(tokenizers, work, i);
   return targets;
 }
