@@ -84,8 +84,12 @@ MappedFile::~MappedFile() {
   if (size_ > 0) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
+bool MappedFile::holds(std::span<const std::byte> range) const {
+  return !range.empty() && range.data() >= data_ && range.data() + range.size() <= data_ + size_;
+}
+
 void MappedFile::will_need(std::span<const std::byte> range) const {
-  if (range.empty()) return;
+  if (!holds(range)) return;
   const uintptr_t page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   const uintptr_t begin = reinterpret_cast<uintptr_t>(range.data()) / page * page;
   const uintptr_t end = reinterpret_cast<uintptr_t>(range.data()) + range.size();
@@ -93,6 +97,7 @@ void MappedFile::will_need(std::span<const std::byte> range) const {
 }
 
 void MappedFile::dont_need(std::span<const std::byte> range) const {
+  if (!holds(range)) return;
   const uintptr_t page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   const uintptr_t begin = (reinterpret_cast<uintptr_t>(range.data()) + page - 1) / page * page;
   const uintptr_t end = (reinterpret_cast<uintptr_t>(range.data()) + range.size()) / page * page;

@@ -36,15 +36,18 @@ class MappedFile {
   /// All bytes of `file`, kept alive by it.
   static SharedBytes share(const std::shared_ptr<const MappedFile>& file) { return {file->bytes(), file}; }
 
-  /// Asks the system to read the pages that hold `range` ahead. A hint: never fails. `range` lies in bytes().
+  /// Asks the system to read the pages that hold `range` ahead. A hint: never fails; nothing happens to bytes that are
+  /// not this file's.
   void will_need(std::span<const std::byte> range) const;
   /// Lets the system drop the pages that lie wholly within `range` from this process; they are read again on the next
-  /// access. A hint: never fails. `range` lies in bytes().
+  /// access. A hint like will_need().
   void dont_need(std::span<const std::byte> range) const;
 
  private:
   MappedFile(std::filesystem::path path, const std::byte* data, size_t size)
       : path_(std::move(path)), data_(data), size_(size) {}
+
+  bool holds(std::span<const std::byte> range) const;
 
   std::filesystem::path path_;
   const std::byte* data_;

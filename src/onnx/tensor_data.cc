@@ -173,12 +173,6 @@ void fill_raw(const TensorView& tensor, std::span<std::byte> out) {
   }
 }
 
-bool may_borrow(const TensorView& tensor) {
-  if (tensor.field != DataField::kRaw) return false;
-  if (tensor.type != DataType::kBool) return true;
-  return std::all_of(tensor.raw.begin(), tensor.raw.end(), [](char c) { return c == 0 || c == 1; });
-}
-
 }  // namespace
 
 int64_t element_count(std::span<const int64_t> dims) {
@@ -214,11 +208,22 @@ size_t storage_bytes(DataType type, int64_t elements) {
 
 size_t storage_bytes(const TensorView& tensor) { return storage_bytes(tensor.type, element_count(tensor.dims)); }
 
+SharedBytes plain_bytes(DataType type, SharedBytes raw) {
+  const auto is_bool = [](std::byte b) { return b <= std::byte{1}; };
+  if (type != DataType::kBool || std::all_of(raw.bytes.begin(), raw.bytes.end(), is_bool)) return raw;
+  auto owner = std::make_shared<std::vector<std::byte>>(raw.bytes.begin(), raw.bytes.end());
+  for (std::byte& b : *owner) b = std::byte{b != std::byte{0}};
+  const std::span<const std::byte> bytes = *owner;
+  return {bytes, std::move(owner)};
+}
+
 SharedBytes inline_bytes(const TensorView& tensor) {
   const size_t size = storage_bytes(tensor.type, check(tensor));
-  if (may_borrow(tensor)) return {std::as_bytes(std::span(tensor.raw)), nullptr};
+  if (tensor.field == DataField::kRaw) {
+    return plain_bytes(tensor.type, {std::as_bytes(std::span(tensor.raw)), nullptr});
+  }
   auto owner = std::make_shared<std::vector<std::byte>>(size);
-  fill_inline(tensor, *owner);
+  if (size > 0) fill_typed(tensor, owner->data());
   const std::span<const std::byte> bytes = *owner;
   return {bytes, std::move(owner)};
 }

@@ -30,7 +30,10 @@ size_t storage_bytes(const TensorView& tensor);
 /// Throws InvalidModel, or UnsupportedModel for a type that may not be stored in the field it is in.
 SharedBytes inline_bytes(const TensorView& tensor);
 
-/// The same elements written to `out`, which has exactly storage_bytes(tensor) bytes.
+/// Bytes in the layout of raw_data, in the plain layout: the same bytes, or a copy where a bool is neither 0 nor 1.
+SharedBytes plain_bytes(DataType type, SharedBytes raw);
+
+/// The same elements as inline_bytes() written to `out`, which has exactly storage_bytes(tensor) bytes.
 void fill_inline(const TensorView& tensor, std::span<std::byte> out);
 
 /// The elements of a string tensor, as many as its dims say.
