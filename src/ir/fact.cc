@@ -1,6 +1,8 @@
 // Fact: making and joining what is known of values.
 #include "ir/fact.h"
 
+#include <algorithm>
+
 namespace sdx::ir {
 namespace {
 
@@ -9,6 +11,17 @@ std::vector<Dim> dims_of(const Tensor& t) {
   std::vector<Dim> out;
   for (T v : t.values<T>()) out.emplace_back(static_cast<int64_t>(v));
   return out;
+}
+
+/// The tensor of those numbers.
+Tensor constant_of(DType dtype, const Extents& extents, const std::vector<Dim>& values) {
+  Tensor t(dtype, extents);
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (dtype == DType::kI64) t.mutable_view().as<int64_t>()[i] = values[i].value();
+    if (dtype == DType::kI32) t.mutable_view().as<int32_t>()[i] = static_cast<int32_t>(values[i].value());
+    if (dtype == DType::kBool) t.mutable_view().as<uint8_t>()[i] = values[i].value() != 0;
+  }
+  return t;
 }
 
 }  // namespace
@@ -25,14 +38,15 @@ Fact Fact::of(Tensor constant) {
 }
 
 Fact Fact::known(std::vector<Dim> values, bool scalar) {
-  Fact f = tensor(DType::kI64, scalar ? Shape(std::vector<Dim>{}) : Shape({Dim(static_cast<int64_t>(values.size()))}));
-  std::vector<int64_t> numbers;
-  for (const Dim& d : values) {
-    if (d.known()) numbers.push_back(d.value());
-  }
-  if (numbers.size() == values.size()) {
-    f.constant = Tensor::from<int64_t>(*f.shape.extents(), numbers);
-  }
+  Shape shape = scalar ? Shape(std::vector<Dim>{}) : Shape({Dim(static_cast<int64_t>(values.size()))});
+  return known(DType::kI64, std::move(shape), std::move(values));
+}
+
+Fact Fact::known(DType dtype, Shape shape, std::vector<Dim> values) {
+  Fact f = tensor(dtype, std::move(shape));
+  const bool tracked = dtype == DType::kI64 || dtype == DType::kI32 || dtype == DType::kBool;
+  if (!tracked || static_cast<int64_t>(values.size()) > kMaxKnownValues) return f;
+  if (std::ranges::all_of(values, &Dim::known)) f.constant = constant_of(dtype, *f.shape.extents(), values);
   f.values = std::move(values);
   return f;
 }
