@@ -26,7 +26,7 @@ const count = flags.count ? Number(flags.count) : flags.all ? 100000 : 400;
 const shown = Number(flags.shown);
 const windowSize = 256;
 
-/** Texts of one run as {index, item}, long ones last. */
+/** Texts of one run as {index, item}, long ones last: all of them with --all, else one. */
 function* textsOf(vocabulary, share, withLong) {
   if (flags.only !== undefined) {
     const index = Number(flags.only);
@@ -34,7 +34,9 @@ function* textsOf(vocabulary, share, withLong) {
     return;
   }
   for (let index = 0; index < Math.ceil(count * share); ++index) yield { index, item: makeText(seed, index, vocabulary) };
-  if (withLong) for (const [i, item] of longTexts(seed).entries()) yield { index: -1 - i, item };
+  if (!withLong) return;
+  const long = longTexts(seed).map((item, i) => ({ index: -1 - i, item }));
+  yield* flags.all ? long : [long[seed % long.length]];
 }
 
 class Tally {
@@ -56,7 +58,7 @@ class Tally {
 }
 
 function replay(target, config, index) {
-  return `tests/text/oracle/run.sh --tokenizer ${target.name} --config ${config.name} --seed ${seed} --only ${index}`;
+  return `tests/text/oracle/run.sh --tokenizer ${target.name} --config ${config.name} --seed ${seed} --only=${index}`;
 }
 
 const brief = (value) => {
@@ -117,7 +119,7 @@ async function runConfig(target, config, script, vocabulary) {
     });
   };
   let batch = [];
-  for (const entry of textsOf(vocabulary, config.share * (target.scale ?? 1), config.long && !flags.count && !target.scale)) {
+  for (const entry of textsOf(vocabulary, config.share * (target.scale ?? 1), config.long && (flags.all || !flags.count) && !target.scale)) {
     if (entry.item.category === 'megabyte') { await handle([entry]); continue; }
     batch.push(entry);
     if (batch.length === windowSize) { await handle(batch); batch = []; }
