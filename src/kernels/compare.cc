@@ -1,0 +1,121 @@
+// compare, select: comparisons of every element type and the choice between two operands.
+#include <cstring>
+
+#include "kernels/binary.h"
+
+namespace sdx::kernels {
+namespace {
+
+template <class T>
+auto value_of(T x) {
+  if constexpr (requires { x.bits; }) {
+    return to_float(x);
+  } else {
+    return x;
+  }
+}
+
+template <class T>
+struct Pair {
+  const T* a;
+  int64_t a_stride;
+  const T* b;
+  int64_t b_stride;
+  bool* y;
+  int64_t n;
+};
+
+template <class T, class F>
+void map_pair(const Pair<T>& p, const F& f) {
+  if (p.a_stride == 1 && p.b_stride == 1) {
+    for (int64_t i = 0; i < p.n; ++i) p.y[i] = f(value_of(p.a[i]), value_of(p.b[i]));
+  } else if (p.a_stride == 1 && p.b_stride == 0) {
+    const auto b = p.n > 0 ? value_of(*p.b) : decltype(value_of(*p.b))();
+    for (int64_t i = 0; i < p.n; ++i) p.y[i] = f(value_of(p.a[i]), b);
+  } else {
+    for (int64_t i = 0; i < p.n; ++i) p.y[i] = f(value_of(p.a[i * p.a_stride]), value_of(p.b[i * p.b_stride]));
+  }
+}
+
+struct Choice {
+  const bool* c;
+  int64_t c_stride;
+  const void* a;
+  int64_t a_stride;
+  const void* b;
+  int64_t b_stride;
+  void* y;
+  int64_t n;
+};
+
+/// Whole words where the operands are rows; memcpy keeps unaligned operands defined.
+template <class Word>
+void choose(const Choice& s) {
+  const char* a = static_cast<const char*>(s.a);
+  const char* b = static_cast<const char*>(s.b);
+  char* y = static_cast<char*>(s.y);
+  constexpr int64_t kBytes = sizeof(Word);
+  for (int64_t i = 0; i < s.n; ++i) {
+    Word u, v;
+    std::memcpy(&u, a + i * s.a_stride * kBytes, kBytes);
+    std::memcpy(&v, b + i * s.b_stride * kBytes, kBytes);
+    const Word w = s.c[i * s.c_stride] ? u : v;
+    std::memcpy(y + i * kBytes, &w, kBytes);
+  }
+}
+
+struct Word16 {
+  uint64_t low, high;
+};
+
+}  // namespace
+
+template <class T>
+void compare(CompareOp op, const T* a, int64_t a_stride, const T* b, int64_t b_stride, bool* y, int64_t n) {
+  const Pair<T> p{a, a_stride, b, b_stride, y, n};
+  switch (op) {
+    case CompareOp::kEqual: return map_pair(p, [](auto u, auto v) { return u == v; });
+    case CompareOp::kNotEqual: return map_pair(p, [](auto u, auto v) { return u != v; });
+    case CompareOp::kLess: return map_pair(p, [](auto u, auto v) { return u < v; });
+    case CompareOp::kLessOrEqual: return map_pair(p, [](auto u, auto v) { return u <= v; });
+    case CompareOp::kGreater: return map_pair(p, [](auto u, auto v) { return u > v; });
+    case CompareOp::kGreaterOrEqual: return map_pair(p, [](auto u, auto v) { return u >= v; });
+    default: break;
+  }
+  if constexpr (std::is_same_v<T, bool>) {
+    if (op == CompareOp::kAnd) return map_pair(p, [](bool u, bool v) { return u && v; });
+    if (op == CompareOp::kOr) return map_pair(p, [](bool u, bool v) { return u || v; });
+    return map_pair(p, [](bool u, bool v) { return u != v; });
+  }
+}
+
+void select(const bool* c, int64_t c_stride, const void* a, int64_t a_stride, const void* b, int64_t b_stride, void* y,
+            int64_t n, int bytes) {
+  if (n <= 0) return;
+  const Choice s{c, c_stride, a, a_stride, b, b_stride, y, n};
+  switch (bytes) {
+    case 1: return choose<uint8_t>(s);
+    case 2: return choose<uint16_t>(s);
+    case 4: return choose<uint32_t>(s);
+    case 8: return choose<uint64_t>(s);
+    default: return choose<Word16>(s);
+  }
+}
+
+#define SDX_COMPARE(T) template void compare<T>(CompareOp, const T*, int64_t, const T*, int64_t, bool*, int64_t);
+SDX_COMPARE(float)
+SDX_COMPARE(double)
+SDX_COMPARE(Half)
+SDX_COMPARE(BFloat16)
+SDX_COMPARE(int8_t)
+SDX_COMPARE(int16_t)
+SDX_COMPARE(int32_t)
+SDX_COMPARE(int64_t)
+SDX_COMPARE(uint8_t)
+SDX_COMPARE(uint16_t)
+SDX_COMPARE(uint32_t)
+SDX_COMPARE(uint64_t)
+SDX_COMPARE(bool)
+#undef SDX_COMPARE
+
+}  // namespace sdx::kernels
