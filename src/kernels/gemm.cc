@@ -9,7 +9,7 @@ namespace sdx::kernels {
 namespace {
 
 // Depths of one pass: a panel of B (32 KB at 32 columns) then stays in the first-level cache while rows of A go by.
-constexpr int64_t kDepth = 256;
+constexpr int64_t kDepth = 512;
 // Bytes of accumulators between passes; with a block of A they must fit the second-level cache.
 constexpr int64_t kAccumulatorBytes = 128 * 1024;
 // Slack after packed rows: transposing writes up to 3 floats past the end.
@@ -104,6 +104,7 @@ class RowBlock {
     for (int64_t t = 0; t < count_; ++t) {
       const int64_t height = first(t + 1) - first(t);
       args.a = a_ + first(t) * gemm_.k + depth * height;
+      args.a_stride = height;
       args.acc = acc + first(t) * width;
       tiles_.tile[type][height][log](args);
       if (depth + depths < gemm_.k) continue;

@@ -41,6 +41,7 @@ void tile(const TileArgs& args) {
   }
   const float* HWY_RESTRICT a = args.a;
   const T* HWY_RESTRICT b = static_cast<const T*>(args.b);
+  const int64_t a_stride = args.a_stride;
   const int64_t b_stride = args.b_stride;
   const int64_t panel_stride = args.panel_stride;
   for (int64_t p = 0; p < args.k; ++p) {
@@ -49,7 +50,7 @@ void tile(const TileArgs& args) {
     for (int j = 0; j < kWidth; ++j) {
       column[j] = load(b + j / kVectors * panel_stride + j % kVectors * lanes);
     }
-    if constexpr (kRows <= 8) {
+    {
 #pragma GCC unroll 16
       for (int j = 0; j < kPanels; ++j) {
         const T* ahead = b + j * panel_stride + kAhead * b_stride;
@@ -64,7 +65,7 @@ void tile(const TileArgs& args) {
 #pragma GCC unroll 16
       for (int j = 0; j < kWidth; ++j) acc[i][j] = hn::MulAdd(value, column[j], acc[i][j]);
     }
-    a += kRows;
+    a += a_stride;
     b += b_stride;
   }
 #pragma GCC unroll 16

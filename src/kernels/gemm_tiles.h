@@ -13,8 +13,9 @@ inline constexpr int kGemmMaxPanels = 4;  ///< most panels that a tile kernel re
 /// Operands of one tile: acc[panel][rows][columns] (+)= A[k, rows] B[panel][k, columns] with the columns of one panel.
 struct TileArgs {
   int64_t k;
-  const float* a;  ///< [k][rows], packed
-  const void* b;   ///< first panel: k rows, b_stride elements apart
+  const float* a;  ///< [k][rows], depths a_stride apart
+  int64_t a_stride;
+  const void* b;  ///< first panel: k rows, b_stride elements apart
   int64_t b_stride;
   int64_t panel_stride;  ///< elements of B between panels
   float* acc;            ///< [rows][columns] of the first panel
