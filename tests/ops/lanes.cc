@@ -84,7 +84,7 @@ void run_in_place(const Case& c, const SingleOp& op, size_t shared) {
   node.op->run(run);
   std::vector<Value> results;
   for (ir::Slot* slot : out) {
-    if (slot) slot->owner = nullptr;
+    if (slot && slot == out[0]) slot->owner = nullptr;  // its data is the input's
     results.push_back(slot ? ir::to_value(*slot) : Value());
   }
   SCOPED_TRACE(cat("in place of input ", shared));

@@ -1,0 +1,61 @@
+// Products: splitting batches of matrix products over threads.
+#include "ops/product.h"
+
+#include <algorithm>
+
+namespace sdx::ops {
+
+using kernels::Gemm;
+using kernels::GemmPlan;
+
+int64_t Operand::offset(int64_t index, const std::vector<int64_t>& full) const {
+  int64_t at = 0;
+  const size_t shift = full.size() - batch.size();
+  for (size_t axis = full.size(); axis-- > shift;) {
+    const int64_t i = index % full[axis];
+    index /= full[axis];
+    if (batch[axis - shift] != 1) at += i * batch_strides[axis - shift];
+  }
+  return at;
+}
+
+bool Operand::has_one_matrix() const {
+  return std::ranges::all_of(batch, [](int64_t size) { return size == 1; });
+}
+
+void run_products(const ir::RunContext& c, const Gemm& gemm, int64_t batch, PlaceProduct place) {
+  const Parallel& parallel = c.parallel();
+  const GemmPlan plan = kernels::gemm_plan(gemm, batch >= 4 * parallel.threads() ? 1 : parallel.threads());
+  const int64_t tiles = plan.tiles();
+  if (tiles == 0 || batch == 0) return;
+  const auto stride = static_cast<int64_t>((plan.scratch_bytes + 63) / 64 * 64);
+  auto* scratch = c.scratch<std::byte>(stride * parallel.threads());
+  const int64_t cost = gemm.m * gemm.n * std::max<int64_t>(gemm.k, 1) / tiles;
+  parallel.run(batch * tiles, grain_for(cost), [&](int64_t begin, int64_t end, int worker) {
+    for (int64_t at = begin; at < end;) {
+      const int64_t index = at / tiles, first = at % tiles;
+      const int64_t last = std::min(tiles, first + end - at);
+      Gemm one = gemm;
+      place(index, one);
+      kernels::gemm_run(one, plan, first, last, scratch + worker * stride);
+      at += last - first;
+    }
+  });
+}
+
+void run_product(const ir::RunContext& c, Gemm gemm) {
+  const GemmPlan plan = kernels::gemm_plan(gemm, c.parallel().threads());
+  if (gemm.packed_b == nullptr && plan.row_blocks > 1 && gemm.k > 0) {
+    auto* packed = c.scratch<std::byte>(
+        static_cast<int64_t>(kernels::gemm_packed_bytes(gemm.k, gemm.n, kernels::WeightType::kF32)));
+    const kernels::WeightView view{gemm.b.data, kernels::WeightType::kF32, gemm.b.row_stride, gemm.b.column_stride};
+    const int64_t panels = kernels::gemm_panels(gemm.n);
+    c.parallel().run(panels, grain_for(gemm.k * gemm.n / panels), [&](int64_t begin, int64_t end, int) {
+      kernels::gemm_pack_b(view, gemm.k, gemm.n, kernels::WeightType::kF32, begin, end, packed);
+    });
+    gemm.packed_b = packed;
+  }
+  run_products(c, gemm, 1, [](int64_t, Gemm&) {});
+}
+
+}  // namespace sdx::ops

@@ -1,0 +1,51 @@
+// Products: batches of matrix products in float32 over the packed kernels, and in plain loops for other types.
+#pragma once
+
+#include <vector>
+
+#include "base/parallel.h"
+#include "ir/run_context.h"
+#include "kernels/gemm.h"
+
+namespace sdx::ops {
+
+/// One operand of a batched product: where matrix i of the (broadcast) batch lies, in elements.
+struct Operand {
+  int64_t rows = 0, columns = 0;
+  int64_t row_stride = 0, column_stride = 1;
+  std::vector<int64_t> batch;          ///< sizes of its own batch axes
+  std::vector<int64_t> batch_strides;  ///< of the same axes
+
+  /// Offset of matrix `index` of a batch with the sizes `full`, to which the operand's own batch broadcasts.
+  int64_t offset(int64_t index, const std::vector<int64_t>& full) const;
+  bool has_one_matrix() const;
+};
+
+/// Points a product at the operands of item `index` of a batch.
+using PlaceProduct = FunctionRef<void(int64_t index, kernels::Gemm& gemm)>;
+
+/// Runs `batch` products that have the extents, strides and epilogue of `gemm`, in parallel over the batch and the
+/// tiles of each. Must be called from the operator's own thread: takes scratch memory.
+void run_products(const ir::RunContext& c, const kernels::Gemm& gemm, int64_t batch, PlaceProduct place);
+
+/// One product of many rows: packs B into scratch memory first where several blocks of rows would each pack it.
+void run_product(const ir::RunContext& c, kernels::Gemm gemm);
+
+/// c[m, n] (contiguous) = a b in T, for the types that no kernel serves: integers wrap around. Rows in parallel.
+template <class T>
+void plain_product(const Parallel& parallel, const Operand& a, const T* at_a, const Operand& b, const T* at_b, T* c) {
+  const int64_t n = b.columns;
+  parallel.run(a.rows, grain_for(a.columns * n * 2), [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      T* row = c + i * n;
+      for (int64_t j = 0; j < n; ++j) row[j] = T{};
+      for (int64_t p = 0; p < a.columns; ++p) {
+        const T factor = at_a[i * a.row_stride + p * a.column_stride];
+        const T* from = at_b + p * b.row_stride;
+        for (int64_t j = 0; j < n; ++j) row[j] += factor * from[j * b.column_stride];
+      }
+    }
+  });
+}
+
+}  // namespace sdx::ops
