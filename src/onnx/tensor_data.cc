@@ -1,6 +1,8 @@
 // Elements of a tensor: the checks, and the decoders of raw and typed fields.
 #include "onnx/tensor_data.h"
 
+#include <protozero/exception.hpp>
+
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -152,10 +154,14 @@ void fill_varints(const TensorView& tensor, std::byte* out) {
 }
 
 void fill_typed(const TensorView& tensor, std::byte* out) {
-  switch (tensor.field) {
-    case DataField::kFloat: fill_fixed<uint32_t>(tensor, out); break;
-    case DataField::kDouble: fill_fixed<uint64_t>(tensor, out); break;
-    default: fill_varints(tensor, out);
+  try {
+    switch (tensor.field) {
+      case DataField::kFloat: fill_fixed<uint32_t>(tensor, out); break;
+      case DataField::kDouble: fill_fixed<uint64_t>(tensor, out); break;
+      default: fill_varints(tensor, out);
+    }
+  } catch (const protozero::exception&) {
+    fail(ErrorKind::kInvalidModel, "its packed numbers are damaged; download or export the model again");
   }
 }
 

@@ -137,12 +137,9 @@ TEST(TensorData, RejectsDataThatDoNotFitTheType) {
             std::string::npos);
   EXPECT_NE(error_of(tensor(DataType::kString, {1}).bytes(f::kStringData, "a")).message().find("string"),
             std::string::npos);
-  EXPECT_NE(error_of(tensor(DataType::kInt64, {1}).bytes(f::kInt64Data, "\x80")).message().find("cut off"),
+  EXPECT_NE(error_of(tensor(DataType::kInt64, {1}).bytes(f::kInt64Data, "\x80")).message().find("0 stored"),
             std::string::npos);
-  EXPECT_NE(error_of(tensor(DataType::kInt64, {1}).bytes(f::kInt64Data, "\x01\x80")).message().find("cut off"),
-            std::string::npos);
-  const std::string long_varint = std::string(10, '\x80') + '\1';
-  EXPECT_NE(error_of(tensor(DataType::kInt64, {1}).bytes(f::kInt64Data, long_varint)).message().find("more than 10"),
+  EXPECT_NE(error_of(tensor(DataType::kInt64, {1}).bytes(f::kInt64Data, "\x01\x80")).message().find("damaged"),
             std::string::npos);
   EXPECT_NE(error_of(tensor(DataType::kFloat, {1}).bytes(f::kFloatData, "abc")).message().find("multiple of 4"),
             std::string::npos);

@@ -1,0 +1,101 @@
+// InstanceNormalization and GroupNormalization: each group of channels of an image normalised by itself.
+#include "ops/family.h"
+#include "ops/normalise.h"
+
+namespace sdx::ops {
+namespace {
+
+struct GroupNormAttrs {
+  float epsilon = 1e-5f;
+  int64_t num_groups = 0;  ///< 0: one for each channel
+  DType stash_type = DType::kF32;
+  bool per_group = false;  ///< below opset 21: scale and bias have one element for each group, not channel
+  bool operator==(const GroupNormAttrs&) const = default;
+  static constexpr auto fields() {
+    return std::tuple{field("epsilon", &GroupNormAttrs::epsilon), field("num_groups", &GroupNormAttrs::num_groups),
+                      field("stash_type", &GroupNormAttrs::stash_type), field("per_group", &GroupNormAttrs::per_group)};
+  }
+};
+
+void upgrade_group(Call& c) {
+  if (c.version < 21) c.attrs["per_group"] = int64_t{1};
+}
+
+void upgrade_instance(Call& c) { c.drop("consumed_inputs"); }
+
+void infer(InferContext& c) {
+  c.require_dtype(0, kFloats);
+  c.require_rank(0, 3 - (c.op().name == "GroupNormalization" ? 1 : 0));
+  const auto& a = c.attrs<GroupNormAttrs>();
+  if (a.num_groups < 0) c.invalid("attribute 'num_groups' is ", a.num_groups, " but must be at least 1");
+  const Shape& x = c.input(0).shape;
+  for (int i = 1; i <= 2; ++i) {
+    c.require_same_dtype(0, i);
+    c.require_rank(i, 1, 1);
+    const Shape& s = c.input(i).shape;
+    if (!s.has_rank() || !x.has_rank()) continue;
+    c.require_equal(s[0], a.per_group ? Dim(a.num_groups) : x[1],
+                    "the sizes of the scale or bias and the channels or groups");
+  }
+  if (a.num_groups > 0 && x.has_rank()) {
+    c.require_equal(floor_mod(x[1], a.num_groups), 0, "the channels modulo the groups and 0");
+  }
+  infer_same_as_input(c);
+}
+
+template <class T>
+void run_typed(RunContext& c) {
+  const auto& a = c.attrs<GroupNormAttrs>();
+  const Extents& e = c.input(0).extents;
+  const int64_t channels = e[1], inner = e.product(2, e.rank());
+  const int64_t groups = a.num_groups > 0 ? a.num_groups : channels, width = channels / groups;
+  const T *x = c.input(0).as<T>(), *scale = c.input(1).as<T>(), *bias = c.input(2).as<T>();
+  T* y = c.output(0).as<T>();
+  c.parallel().run(e[0] * groups, grain_for(width * inner * 4), [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t group = i % groups, at = i * width * inner;
+      const Moments m = moments(x + at, width * inner, static_cast<double>(a.epsilon), true);
+      for (int64_t ch = 0; ch < width; ++ch) {
+        const int64_t p = a.per_group ? group : group * width + ch;
+        scale_all(x + at + ch * inner, inner, m, scale[p], bias[p], y + at + ch * inner);
+      }
+    }
+  });
+}
+
+void run(RunContext& c) {
+  if (widened(c, run)) return;
+  if (c.output(0).count() == 0) return;
+  if (c.input(0).dtype == DType::kF64) return run_typed<double>(c);
+  run_typed<float>(c);
+}
+
+const Op kFamily[] = {
+    {.domain = "",
+     .name = "InstanceNormalization",
+     .inputs = {3, 3},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<GroupNormAttrs>,
+     .infer = infer,
+     .run = run,
+     .traits = {.in_place = 1},
+     .accuracy = Accuracy::kAccumulated,
+     .upgrade = upgrade_instance},
+    {.domain = "",
+     .name = "GroupNormalization",
+     .inputs = {3, 3},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<GroupNormAttrs>,
+     .infer = infer,
+     .run = run,
+     .traits = {.in_place = 1},
+     .accuracy = Accuracy::kAccumulated,
+     .since = 18,
+     .upgrade = upgrade_group},
+};
+
+}  // namespace
+
+std::span<const Op> instance_norm_family() { return kFamily; }
+
+}  // namespace sdx::ops
