@@ -92,8 +92,8 @@ class Graph {
   const std::vector<ValueId>& outputs() const { return outputs_; }
   const std::vector<std::string>& output_names() const { return output_names_; }
   void set_output(size_t index, ValueId value) { outputs_[index] = value; }
-  /// Drops input `index`; nothing may use it.
-  void remove_input(size_t index) { inputs_.erase(inputs_.begin() + static_cast<std::ptrdiff_t>(index)); }
+  /// The inputs in another order or fewer of them; a dropped one must have no use.
+  void set_inputs(std::vector<ValueId> inputs) { inputs_ = std::move(inputs); }
 
   /// Every use of `from`, in nodes and among the outputs, becomes a use of `to`.
   void replace_uses(ValueId from, ValueId to);
