@@ -22,6 +22,12 @@ Value to_value(const Slot& slot) {
   return copy;
 }
 
+Value lend(const Slot& slot) {
+  if (!slot.present) return {};
+  if (slot.sequence) return Sequence(*slot.sequence);
+  return Tensor(slot.view.dtype, slot.view.extents, slot.owner, slot.view.data);
+}
+
 void fill(Slot& slot, Value value) {
   slot = {};
   slot.present = !value.empty();

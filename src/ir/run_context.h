@@ -90,6 +90,8 @@ void copy_elements(const ConstView& from, const View& to);
 
 /// The value a slot holds; arena memory is copied.
 Value to_value(const Slot& slot);
+/// The value a slot holds without a copy: valid while the slot's memory is.
+Value lend(const Slot& slot);
 /// Puts a value into a slot.
 void fill(Slot& slot, Value value);
 

@@ -220,6 +220,17 @@ std::optional<int64_t> Dim::evaluate(std::span<const int64_t> bindings) const {
   return total;
 }
 
+void Dim::collect_symbols(std::vector<int>& out) const {
+  if (known()) return;
+  for (const Term& term : expr_->terms) {
+    for (const Atom* atom : term.atoms) {
+      if (atom->kind == AtomKind::kSymbol) out.push_back(atom->symbol);
+      atom->a.collect_symbols(out);
+      atom->b.collect_symbols(out);
+    }
+  }
+}
+
 std::string Dim::text() const { return known() ? std::to_string(value_) : expr_->text; }
 
 Dim operator+(const Dim& a, const Dim& b) {

@@ -46,6 +46,9 @@ class Dim {
   /// a broadcast or a division in the expression has no result.
   std::optional<int64_t> evaluate(std::span<const int64_t> bindings) const;
 
+  /// Adds the indices of the symbols that the value depends on.
+  void collect_symbols(std::vector<int>& out) const;
+
   /// "12", "batch", "past + 1".
   std::string text() const;
 

@@ -1,0 +1,92 @@
+// Layout: evaluating sizes and packing the arena.
+#include "plan/layout.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "ir/evaluate.h"
+
+namespace sdx::plan {
+namespace {
+
+constexpr int64_t kAlignment = 64;
+
+/// The elements of a value whose expressions are known, in its own type.
+Tensor evaluate_known(const SlotInfo& slot, std::span<const int64_t> bindings) {
+  auto extents = slot.fact.shape.evaluate(bindings);
+  if (!extents || extents->count() != static_cast<int64_t>(slot.fact.values->size())) {
+    fail(ErrorKind::kInternal, "known value '", slot.name, "' has ", slot.fact.values->size(), " elements but shape ",
+         slot.fact.shape.text());
+  }
+  Tensor t(slot.fact.dtype, *extents);
+  for (size_t i = 0; i < slot.fact.values->size(); ++i) {
+    auto v = (*slot.fact.values)[i].evaluate(bindings);
+    if (!v) fail(ErrorKind::kInternal, "known value '", slot.name, "' has an unbound symbol");
+    if (t.dtype() == DType::kI64) t.mutable_view().as<int64_t>()[i] = *v;
+    else if (t.dtype() == DType::kI32) t.mutable_view().as<int32_t>()[i] = static_cast<int32_t>(*v);
+    else t.mutable_view().as<uint8_t>()[i] = *v != 0;
+  }
+  return t;
+}
+
+}  // namespace
+
+int64_t pack(std::span<Span> spans) {
+  std::vector<size_t> by_size(spans.size());
+  std::iota(by_size.begin(), by_size.end(), size_t{0});
+  std::ranges::stable_sort(by_size, std::greater<>(), [&](size_t i) { return spans[i].bytes; });
+  std::vector<size_t> placed;  // ordered by offset
+  int64_t total = 0;
+  for (size_t i : by_size) {
+    Span& s = spans[i];
+    int64_t at = 0;
+    for (size_t j : placed) {
+      const Span& other = spans[j];
+      if (other.last < s.first || other.first > s.last) continue;
+      if (other.offset - at >= s.bytes) break;
+      at = std::max(at, (other.offset + other.bytes + kAlignment - 1) / kAlignment * kAlignment);
+    }
+    s.offset = at;
+    total = std::max(total, at + s.bytes);
+    placed.insert(std::ranges::upper_bound(placed, at, {}, [&](size_t j) { return spans[j].offset; }), i);
+  }
+  return total;
+}
+
+std::shared_ptr<const Layout> make_layout(const Program& program, int segment, std::span<const int64_t> bindings) {
+  auto layout = std::make_shared<Layout>();
+  for (const Instruction& instruction : program.instructions) {
+    if (instruction.segment != segment) continue;
+    for (const ir::Constraint& c : instruction.constraints) {
+      try {
+        ir::check(c, bindings);
+      } catch (Error& e) {
+        e.within(cat("node '", instruction.name, "' (", instruction.op->name, ")"));
+        throw;
+      }
+    }
+  }
+  std::vector<Span> spans;
+  std::vector<size_t> owners;
+  for (size_t i = 0; i < program.slots.size(); ++i) {
+    const SlotInfo& slot = program.slots[i];
+    if (slot.segment != segment) continue;
+    if (slot.storage == Storage::kKnown) {
+      layout->known.push_back(evaluate_known(slot, bindings));
+      layout->known_slots.push_back(static_cast<SlotId>(i));
+    }
+    if (slot.storage != Storage::kArena && slot.storage != Storage::kOutput && slot.storage != Storage::kAlias) continue;
+    auto extents = slot.fact.shape.evaluate(bindings);
+    if (!extents) fail(ErrorKind::kInternal, "the shape ", slot.fact.shape.text(), " of '", slot.name, "' has an unbound symbol");
+    if (slot.storage == Storage::kArena) {
+      spans.push_back({std::max<int64_t>(1, dtype_bytes(slot.fact.dtype, extents->count())), slot.first, slot.last});
+      owners.push_back(layout->places.size());
+    }
+    layout->places.push_back({static_cast<SlotId>(i), *extents, -1});
+  }
+  layout->arena_bytes = pack(spans);
+  for (size_t i = 0; i < spans.size(); ++i) layout->places[owners[i]].offset = spans[i].offset;
+  return layout;
+}
+
+}  // namespace sdx::plan
