@@ -4,20 +4,26 @@
 #include <cstring>
 #include <new>
 
+#include "tensor/memory_budget.h"
+
 namespace sdx {
 
 std::shared_ptr<std::byte> allocate(DType dtype, int64_t count) {
   constexpr std::align_val_t kAlignment{64};
-  const auto bytes = static_cast<size_t>(std::max<int64_t>(1, dtype_bytes(dtype, count)));
-  auto* memory = static_cast<std::byte*>(::operator new(bytes, kAlignment, std::nothrow));
-  if (!memory) fail(ErrorKind::kResource, "cannot allocate ", bytes, " bytes for a tensor of ", dtype_name(dtype));
-  if (dtype != DType::kString) {
-    return {memory, [](std::byte* p) { ::operator delete(p, kAlignment); }};
+  const int64_t bytes = std::max<int64_t>(1, dtype_bytes(dtype, count));
+  std::shared_ptr<MemoryBudget> budget = MemoryScope::current();
+  if (budget) budget->take(bytes);
+  auto* memory = static_cast<std::byte*>(::operator new(static_cast<size_t>(bytes), kAlignment, std::nothrow));
+  if (!memory) {
+    if (budget) budget->give(bytes);
+    fail(ErrorKind::kResource, "cannot allocate ", bytes, " bytes for a tensor of ", dtype_name(dtype));
   }
-  std::uninitialized_default_construct_n(reinterpret_cast<std::string*>(memory), count);
-  return {memory, [count](std::byte* p) {
-            std::destroy_n(reinterpret_cast<std::string*>(p), count);
+  const int64_t strings = dtype == DType::kString ? count : 0;
+  std::uninitialized_default_construct_n(reinterpret_cast<std::string*>(memory), strings);
+  return {memory, [=](std::byte* p) {
+            std::destroy_n(reinterpret_cast<std::string*>(p), strings);
             ::operator delete(p, kAlignment);
+            if (budget) budget->give(bytes);
           }};
 }
 

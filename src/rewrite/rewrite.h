@@ -1,0 +1,34 @@
+// rewrite: a graph becomes a smaller one that computes the same.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace sdx::rewrite {
+
+/// Which rules run, and how far.
+struct Options {
+  bool enabled = true;                 ///< false: the graph stays as imported
+  std::vector<std::string> off;        ///< names of rules that do not run
+  std::vector<std::string> only;       ///< if not empty, only these run
+  int limit = -1;                      ///< applications after which rewriting stops; -1: none
+  bool explain = false;                ///< collect near misses in the report
+  int64_t fold_bytes = int64_t{1} << 32;  ///< constants that folding may make, in all
+};
+
+/// What happened.
+struct Report {
+  struct Miss {
+    std::string rule, node, reason;
+  };
+  std::map<std::string, int> applied;  ///< applications by rule
+  std::vector<Miss> misses;
+};
+
+/// Applies the stages canonicalise, fold, fuse, layout and cleanup to the graph and its bodies.
+ir::Graph rewrite(ir::Graph graph, const Options& options, Report& report);
+
+}  // namespace sdx::rewrite
