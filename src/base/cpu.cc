@@ -15,7 +15,9 @@ std::string cpu_description() {
   SDX_FEATURE("avx");
   SDX_FEATURE("avx2");
   SDX_FEATURE("fma");
+#if !defined(__clang__)  // clang 14 does not know the name
   SDX_FEATURE("f16c");
+#endif
   SDX_FEATURE("avx512f");
   SDX_FEATURE("avx512bw");
   SDX_FEATURE("avx512dq");

@@ -45,6 +45,29 @@ StridedLoop<N> make_loop(std::span<const int64_t> extents, const std::array<std:
   return loop;
 }
 
+/// Strides of a contiguous operand of shape `shape`.
+inline std::array<int64_t, kMaxRank> contiguous_strides(std::span<const int64_t> shape) {
+  std::array<int64_t, kMaxRank> strides = {};
+  int64_t stride = 1;
+  for (size_t d = shape.size(); d-- > 0; stride *= shape[d]) strides[d] = stride;
+  return strides;
+}
+
+/// The loop that permutes a contiguous operand of shape `shape`: dimension d of the contiguous result (operand 0) is
+/// dimension permutation[d] of the source (operand 1).
+inline StridedLoop<2> make_transpose_loop(std::span<const int64_t> shape, std::span<const int64_t> permutation) {
+  const size_t rank = shape.size();
+  const std::array<int64_t, kMaxRank> source = contiguous_strides(shape);
+  std::array<int64_t, kMaxRank> extents = {}, from = {};
+  for (size_t d = 0; d < rank; ++d) {
+    extents[d] = shape[static_cast<size_t>(permutation[d])];
+    from[d] = source[static_cast<size_t>(permutation[d])];
+  }
+  const std::span<const int64_t> result(extents.data(), rank);
+  const std::array<int64_t, kMaxRank> to = contiguous_strides(result);
+  return make_loop<2>(result, {std::span<const int64_t>(to.data(), rank), std::span<const int64_t>(from.data(), rank)});
+}
+
 /// Strides of a contiguous operand of shape `shape` that is broadcast to a shape of `rank` dimensions: right-aligned,
 /// 0 where its extent is 1 or absent.
 inline std::array<int64_t, kMaxRank> broadcast_strides(std::span<const int64_t> shape, int rank) {
