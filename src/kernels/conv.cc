@@ -1,0 +1,68 @@
+// Conv: choosing the route of a convolution.
+#include "kernels/conv.h"
+
+#include "kernels/conv_routes.h"
+
+namespace sdx::kernels {
+namespace {
+
+const char* strip_prefix(const char* name) { return name + sizeof("conv_") - 1; }
+
+const ConvRow& row_of(const ConvShape& shape) {
+  const ConvRow* row = conv_rows();
+  while (!row->fits(shape)) ++row;
+  return *row;
+}
+
+}  // namespace
+
+const ConvRow* conv_rows() {
+#define SDX_CONV_ROUTE(route, prefix, predicate)                  \
+  {ConvRoute::route,                                              \
+   strip_prefix(#prefix),                                         \
+   [](const ConvShape& shape) { return (void)shape, predicate; }, \
+   &prefix##_packed_floats,                                       \
+   &prefix##_pack,                                                \
+   &prefix##_plan,                                                \
+   &prefix##_run},
+  static const ConvRow rows[] = {
+#include "kernels/conv_routes.inc"
+  };
+#undef SDX_CONV_ROUTE
+  return rows;
+}
+
+int conv_row_count() {
+#define SDX_CONV_ROUTE(route, prefix, predicate) +1
+  return 0
+#include "kernels/conv_routes.inc"
+      ;
+#undef SDX_CONV_ROUTE
+}
+
+ConvRoute conv_route(const ConvShape& shape) { return row_of(shape).route; }
+
+const char* conv_route_name(ConvRoute route) {
+  const ConvRow* row = conv_rows();
+  while (row->route != route) ++row;
+  return row->name;
+}
+
+size_t conv_packed_bytes(const ConvShape& shape) {
+  return (row_of(shape).packed_floats(shape) * sizeof(float) + 63) / 64 * 64;
+}
+
+void conv_pack(const ConvShape& shape, const void* weights, void* packed) {
+  row_of(shape).pack(shape, weights, static_cast<float*>(packed));
+}
+
+ConvPlan conv_plan(const ConvShape& shape, int threads) {
+  if (shape.batch <= 0 || shape.out_channels <= 0 || shape.out_plane() <= 0) return {};
+  return row_of(shape).plan(shape, threads);
+}
+
+void conv_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, void* scratch) {
+  row_of(conv.shape).run(conv, plan, tile_begin, tile_end, static_cast<float*>(scratch));
+}
+
+}  // namespace sdx::kernels

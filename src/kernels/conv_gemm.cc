@@ -1,0 +1,212 @@
+// Conv by products: Y [channels, positions] = W [channels, depths] X' [depths, positions], X' gathered tile by tile.
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/conv_routes.h"
+#include "kernels/gemm_tiles.h"
+
+namespace sdx::kernels {
+namespace {
+
+constexpr int64_t kDepth = 512;      // depths of one pass: a gathered panel of 32 columns takes 64 KB
+constexpr int64_t kPositions = 128;  // output positions of a tile: the panels of a pass fit the second-level cache
+constexpr int64_t kChannels = 448;   // output channels of a tile: so many share the gathered panels
+constexpr int64_t kSlack = 16;
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+int64_t depths_of(const ConvShape& shape) { return shape.in_channels / shape.groups * shape.kernel_volume(); }
+
+// Rows of weights in groups of at most one tile's height, as even as possible.
+struct RowGroups {
+  int64_t rows;
+  int64_t count;
+  explicit RowGroups(const ConvShape& shape)
+      : rows(shape.out_channels / shape.groups), count(ceil_div(rows, gemm_tiles().rows)) {}
+  int64_t begin(int64_t group) const { return rows * group / count; }
+};
+
+bool is_pointwise(const ConvShape& shape) {
+  for (int i = 0; i < 3; ++i) {
+    if (shape.kernel[i] != 1 || shape.stride[i] != 1 || shape.pad_begin[i] != 0 || shape.in[i] != shape.out[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// One tile: some row groups of one convolution group at some positions of one image.
+class Tile {
+ public:
+  Tile(const Conv& conv, const ConvPlan& plan, float* scratch)
+      : conv_(conv),
+        tiles_(gemm_tiles()),
+        groups_(conv.shape),
+        depths_(depths_of(conv.shape)),
+        gather_(conv.shape, tiles_.panel_columns),
+        pointwise_(is_pointwise(conv.shape)) {
+    panel_floats_ = std::min(depths_, kDepth) * tiles_.panel_columns;
+    columns_ = scratch;
+    accumulators_ = columns_ + plan.pixel_block / tiles_.panel_columns * panel_floats_;
+  }
+
+  void run(int64_t image, int64_t group, int64_t row_begin, int64_t row_end, int64_t position, int64_t positions) {
+    const ConvShape& shape = conv_.shape;
+    const int64_t channels = shape.in_channels / shape.groups;
+    x_ = conv_.x + (image * shape.in_channels + group * channels) * shape.in_plane();
+    weights_ = static_cast<const float*>(conv_.packed) + group * groups_.rows * depths_;
+    bind_output(image, group);
+    row_begin_ = row_begin;
+    row_end_ = row_end;
+    position_ = position;
+    positions_ = positions;
+    int64_t depth = 0;
+    do {
+      const int64_t count = std::min(kDepth, depths_ - depth);
+      run_pass(depth, count);
+      depth += count;
+    } while (depth < depths_);
+  }
+
+ private:
+  void bind_output(int64_t image, int64_t group) {
+    const int64_t plane = conv_.shape.out_plane();
+    const int64_t first = group * groups_.rows;
+    const int64_t offset = (image * conv_.shape.out_channels + first) * plane;
+    output_.n = plane;
+    output_.c = conv_.y + offset;
+    output_.c_stride = plane;
+    output_.epilogue.row_bias = conv_.bias == nullptr ? nullptr : conv_.bias + first;
+    output_.epilogue.activation = conv_.activation;
+    output_.epilogue.residual = conv_.residual == nullptr ? nullptr : conv_.residual + offset;
+    output_.epilogue.residual_stride = plane;
+  }
+
+  void run_pass(int64_t depth, int64_t depths) {
+    const int64_t width = tiles_.panel_columns;
+    const int64_t panels = ceil_div(positions_, width);
+    const bool direct = pointwise_ && positions_ % width == 0;
+    if (!direct) {
+      for (int64_t j = 0; j < panels; ++j) {
+        gather_.select(position_ + j * width, std::min(width, positions_ - j * width));
+        gather_.fill(x_, depth, depths, columns_ + j * panel_floats_);
+      }
+    }
+    const int64_t plane = conv_.shape.in_plane();
+    TileArgs args = {};
+    args.k = depths;
+    args.b_stride = direct ? plane : width;
+    args.panel_stride = direct ? width : panel_floats_;
+    const float* b = direct ? x_ + depth * plane + position_ : columns_;
+    const int64_t first = groups_.begin(row_begin_);
+    args.acc_stride = (groups_.begin(row_end_) - first) * width;
+    args.accumulate = depth > 0;
+    for (int64_t t = row_begin_; t < row_end_; ++t) {
+      const int64_t height = groups_.begin(t + 1) - groups_.begin(t);
+      args.a = weights_ + groups_.begin(t) * depths_ + depth * height;
+      args.a_stride = height;
+      float* acc = accumulators_ + (groups_.begin(t) - first) * width;
+      for (int64_t j = 0; j < panels;) {
+        int log = 2;
+        while (tiles_.tile[0][height][log] == nullptr || (int64_t{1} << log) > panels - j) --log;
+        args.b = b + j * args.panel_stride;
+        args.acc = acc + j * args.acc_stride;
+        tiles_.tile[0][height][log](args);
+        if (depth + depths == depths_) finish(args, t, height, j, int64_t{1} << log);
+        j += int64_t{1} << log;
+      }
+    }
+  }
+
+  void finish(const TileArgs& args, int64_t t, int64_t height, int64_t panel, int64_t panels) {
+    const int64_t width = tiles_.panel_columns;
+    for (int64_t j = 0; j < panels; ++j) {
+      const int64_t column = (panel + j) * width;
+      gemm_finish(output_, {args.acc + j * args.acc_stride, width, groups_.begin(t), position_ + column, height,
+                            std::min(width, positions_ - column)});
+    }
+  }
+
+  const Conv& conv_;
+  const GemmTiles& tiles_;
+  const RowGroups groups_;
+  const int64_t depths_;
+  ConvGather gather_;
+  const bool pointwise_;
+  int64_t panel_floats_;
+  float* columns_;
+  float* accumulators_;
+  const float* x_ = nullptr;
+  const float* weights_ = nullptr;
+  Gemm output_;
+  int64_t row_begin_ = 0, row_end_ = 0;  ///< row groups
+  int64_t position_ = 0, positions_ = 0;
+};
+
+}  // namespace
+
+size_t conv_gemm_packed_floats(const ConvShape& shape) {
+  return static_cast<size_t>(shape.out_channels * depths_of(shape) + kSlack);
+}
+
+void conv_gemm_pack(const ConvShape& shape, const void* weights, float* packed) {
+  const RowGroups groups(shape);
+  const int64_t depths = depths_of(shape);
+  const unsigned char* from = static_cast<const unsigned char*>(weights);
+  const bool aligned = reinterpret_cast<uintptr_t>(weights) % alignof(float) == 0;
+  for (int64_t group = 0; group < shape.groups; ++group) {
+    for (int64_t t = 0; t < groups.count; ++t) {
+      const int64_t row = group * groups.rows + groups.begin(t);
+      const int64_t height = groups.begin(t + 1) - groups.begin(t);
+      float* to = packed + row * depths;
+      if (aligned) {
+        gemm_pack_a({static_cast<const float*>(weights), depths, 1}, row, height, depths, to);
+        continue;
+      }
+      for (int64_t p = 0; p < depths; ++p) {
+        for (int64_t r = 0; r < height; ++r) {
+          std::memcpy(to + p * height + r, from + ((row + r) * depths + p) * 4, sizeof(float));
+        }
+      }
+    }
+  }
+}
+
+ConvPlan conv_gemm_plan(const ConvShape& shape, int threads) {
+  const int64_t width = gemm_tiles().panel_columns;
+  const RowGroups groups(shape);
+  ConvPlan plan;
+  plan.pixel_block = std::min(kPositions, ceil_div(shape.out_plane(), width) * width);
+  const int64_t pixel_blocks = ceil_div(shape.out_plane(), plan.pixel_block);
+  int64_t channel_blocks = ceil_div(groups.rows, kChannels);
+  const int64_t others = shape.batch * shape.groups * pixel_blocks;
+  // Gathering is repeated for each block of channels, so they are split only where threads would be idle.
+  if (threads > 1 && others * channel_blocks < 4 * threads) {
+    channel_blocks = std::max(channel_blocks, std::min(ceil_div(4 * threads, others), groups.count));
+  }
+  plan.channel_block = ceil_div(groups.count, channel_blocks);
+  plan.tiles = others * ceil_div(groups.count, plan.channel_block);
+  const int64_t panel = std::min(depths_of(shape), kDepth) * width;
+  const int64_t rows = std::min(groups.rows, plan.channel_block * gemm_tiles().rows);
+  plan.scratch_bytes = static_cast<size_t>(plan.pixel_block / width * (panel + rows * width) + kSlack) * sizeof(float);
+  return plan;
+}
+
+void conv_gemm_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch) {
+  const ConvShape& shape = conv.shape;
+  const int64_t plane = shape.out_plane();
+  const int64_t row_groups = RowGroups(shape).count;
+  const int64_t pixel_blocks = ceil_div(plane, plan.pixel_block);
+  const int64_t channel_blocks = ceil_div(row_groups, plan.channel_block);
+  Tile tile(conv, plan, scratch);
+  for (int64_t at = tile_begin; at < tile_end; ++at) {
+    const int64_t position = at % pixel_blocks * plan.pixel_block;
+    const int64_t row = at / pixel_blocks % channel_blocks * plan.channel_block;
+    const int64_t group = at / pixel_blocks / channel_blocks % shape.groups;
+    const int64_t image = at / pixel_blocks / channel_blocks / shape.groups;
+    tile.run(image, group, row, std::min(row_groups, row + plan.channel_block), position,
+             std::min(plan.pixel_block, plane - position));
+  }
+}
+
+}  // namespace sdx::kernels

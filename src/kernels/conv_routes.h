@@ -1,0 +1,61 @@
+// Conv routes: the functions behind each way of computing a convolution.
+#pragma once
+
+#include "kernels/conv.h"
+
+namespace sdx::kernels {
+
+/// One row of the table of routes.
+struct ConvRow {
+  ConvRoute route;
+  const char* name;
+  bool (*fits)(const ConvShape& shape);
+  size_t (*packed_floats)(const ConvShape& shape);
+  void (*pack)(const ConvShape& shape, const void* weights, float* packed);
+  ConvPlan (*plan)(const ConvShape& shape, int threads);
+  void (*run)(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch);
+};
+
+/// The table, best first; the last row fits every shape.
+const ConvRow* conv_rows();
+int conv_row_count();
+
+size_t conv_gemm_packed_floats(const ConvShape& shape);
+void conv_gemm_pack(const ConvShape& shape, const void* weights, float* packed);
+ConvPlan conv_gemm_plan(const ConvShape& shape, int threads);
+void conv_gemm_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch);
+
+size_t conv_depthwise_packed_floats(const ConvShape& shape);
+void conv_depthwise_pack(const ConvShape& shape, const void* weights, float* packed);
+ConvPlan conv_depthwise_plan(const ConvShape& shape, int threads);
+void conv_depthwise_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch);
+
+/// Gathers B panels of a convolution: the input values that each output position of a panel meets at each depth.
+/// Depth p = ((channel kernel[0] + i) kernel[1] + j) kernel[2] + l of the group's channels.
+class ConvGather {
+ public:
+  static constexpr int kMostColumns = 64;
+
+  /// Positions [position, position + count) of one output plane, count <= kMostColumns, in panels of `width` columns.
+  ConvGather(const ConvShape& shape, int64_t width) : shape_(shape), width_(width) {}
+  void select(int64_t position, int64_t count);
+  /// Writes depths [depth, depth + depths) as [depths][width]; `x` is the first channel of the group. Columns beyond
+  /// `count` are zeros.
+  void fill(const float* x, int64_t depth, int64_t depths, float* panel) const;
+
+ private:
+  // Consecutive positions in one output row.
+  struct Segment {
+    int64_t column, length;
+    int64_t in[3];  // input coordinate of the first position at kernel element 0
+  };
+  void fill_row(const float* plane, const int64_t* offset, float* row) const;
+
+  const ConvShape& shape_;
+  int64_t width_;
+  int64_t count_ = 0;
+  int segments_ = 0;
+  Segment segment_[kMostColumns];
+};
+
+}  // namespace sdx::kernels
