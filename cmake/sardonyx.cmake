@@ -1,7 +1,7 @@
 # Functions that give each folder under src/ its own target and its own include path.
 
 add_library(sardonyx_flags INTERFACE)
-target_compile_options(sardonyx_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow=local -Wno-missing-field-initializers
+target_compile_options(sardonyx_flags INTERFACE -Wall -Wextra -Wpedantic $<$<CXX_COMPILER_ID:GNU>:-Wshadow=local> -Wno-missing-field-initializers
                        -fno-strict-overflow -ffp-contract=off)
 if(SARDONYX_SANITIZE)
   target_compile_options(sardonyx_flags INTERFACE -fsanitize=${SARDONYX_SANITIZE} -fno-omit-frame-pointer

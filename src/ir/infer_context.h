@@ -18,6 +18,7 @@ class InferContext {
       : op_(op), attrs_(attrs), inputs_(std::move(inputs)), outputs_(static_cast<size_t>(outputs)), symbols_(symbols), bodies_(bodies) {}
 
   const Op& op() const { return op_; }
+  const Attrs& attributes() const { return attrs_; }
   template <class S>
   const S& attrs() const {
     return attrs_.as<S>();

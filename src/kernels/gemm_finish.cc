@@ -5,18 +5,24 @@
 
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace sdx::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-using D = hn::ScalableTag<float>;
-using V = hn::Vec<D>;
-
 template <Activation kActivation>
-HWY_INLINE V activate(D d, V x) {
-  if constexpr (kActivation == Activation::kRelu) return hn::Max(x, hn::Zero(d));
-  return x;
+HWY_INLINE VF activate(VF x) {
+  switch (kActivation) {
+    case Activation::kNone: return x;
+    case Activation::kRelu: return hn::Max(hn::Zero(F32()), x);  // x86 returns the second operand for NaN
+    case Activation::kGeluErf: return gelu(x);
+    case Activation::kGeluTanh: return gelu_tanh(x);
+    case Activation::kSilu: return silu(x, constant(1.0f));
+    case Activation::kSigmoid: return sigmoid(x);
+    case Activation::kTanh: return tanh(x);
+    case Activation::kQuickGelu: return silu(x, constant(1.702f));
+  }
 }
 
 // Pointers to the terms of one element; absent terms are null.
@@ -28,18 +34,19 @@ struct Terms {
 };
 
 template <Activation kActivation>
-HWY_INLINE V finish_vector(D d, const Terms& at, const Epilogue& epilogue, V row_bias) {
-  V x = hn::MulAdd(hn::LoadU(d, at.acc), hn::Set(d, epilogue.alpha), row_bias);
+HWY_INLINE VF finish_vector(const Terms& at, const Epilogue& epilogue, VF row_bias) {
+  const F32 d;
+  VF x = hn::MulAdd(hn::LoadU(d, at.acc), hn::Set(d, epilogue.alpha), row_bias);
   if (at.addend) x = hn::MulAdd(hn::LoadU(d, at.addend), hn::Set(d, epilogue.addend_scale), x);
   if (at.column_bias) x = hn::Add(x, hn::LoadU(d, at.column_bias));
-  x = activate<kActivation>(d, x);
+  x = activate<kActivation>(x);
   if (at.residual) x = hn::Add(x, hn::LoadU(d, at.residual));
   return x;
 }
 
 template <Activation kActivation>
 void finish_tail(const Terms& at, int64_t count, const Epilogue& epilogue, float row_bias, float* c) {
-  const D d;
+  const F32 d;
   constexpr size_t kLanes = HWY_MAX_BYTES / sizeof(float);
   float buffer[3][kLanes] = {};
   Terms padded = at;
@@ -52,13 +59,13 @@ void finish_tail(const Terms& at, int64_t count, const Epilogue& epilogue, float
   padded.addend = pad(at.addend, buffer[1]);
   padded.residual = pad(at.residual, buffer[2]);
   float out[kLanes];
-  hn::StoreU(finish_vector<kActivation>(d, padded, epilogue, hn::Set(d, row_bias)), d, out);
+  hn::StoreU(finish_vector<kActivation>(padded, epilogue, hn::Set(d, row_bias)), d, out);
   std::memcpy(c, out, static_cast<size_t>(count) * sizeof(float));
 }
 
 template <Activation kActivation>
 void finish_block(const Gemm& gemm, const FinishArgs& block) {
-  const D d;
+  const F32 d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const Epilogue& epilogue = gemm.epilogue;
   const auto offset = [](const float* base, int64_t by) { return base == nullptr ? nullptr : base + by; };
@@ -71,7 +78,7 @@ void finish_block(const Gemm& gemm, const FinishArgs& block) {
                 offset(epilogue.residual, row * epilogue.residual_stride + block.column)};
     int64_t j = 0;
     for (; j + lanes <= block.columns; j += lanes) {
-      hn::StoreU(finish_vector<kActivation>(d, at, epilogue, hn::Set(d, row_bias)), d, c + j);
+      hn::StoreU(finish_vector<kActivation>(at, epilogue, hn::Set(d, row_bias)), d, c + j);
       at = {at.acc + lanes, offset(at.column_bias, lanes), offset(at.addend, lanes), offset(at.residual, lanes)};
     }
     if (j < block.columns) finish_tail<kActivation>(at, block.columns - j, epilogue, row_bias, c + j);
@@ -80,8 +87,14 @@ void finish_block(const Gemm& gemm, const FinishArgs& block) {
 
 void finish(const Gemm& gemm, const FinishArgs& block) {
   switch (gemm.epilogue.activation) {
+    case Activation::kNone: return finish_block<Activation::kNone>(gemm, block);
     case Activation::kRelu: return finish_block<Activation::kRelu>(gemm, block);
-    default: return finish_block<Activation::kNone>(gemm, block);
+    case Activation::kGeluErf: return finish_block<Activation::kGeluErf>(gemm, block);
+    case Activation::kGeluTanh: return finish_block<Activation::kGeluTanh>(gemm, block);
+    case Activation::kSilu: return finish_block<Activation::kSilu>(gemm, block);
+    case Activation::kSigmoid: return finish_block<Activation::kSigmoid>(gemm, block);
+    case Activation::kTanh: return finish_block<Activation::kTanh>(gemm, block);
+    case Activation::kQuickGelu: return finish_block<Activation::kQuickGelu>(gemm, block);
   }
 }
 

@@ -13,8 +13,20 @@ enum : uint32_t { kDomain = 1, kVersion = 2 };
 }
 namespace tensor {
 enum : uint32_t {
-  kDims = 1, kDataType = 2, kSegment = 3, kFloatData = 4, kInt32Data = 5, kStringData = 6, kInt64Data = 7, kName = 8,
-  kRawData = 9, kDoubleData = 10, kUint64Data = 11, kDoc = 12, kExternalData = 13, kDataLocation = 14,
+  kDims = 1,
+  kDataType = 2,
+  kSegment = 3,
+  kFloatData = 4,
+  kInt32Data = 5,
+  kStringData = 6,
+  kInt64Data = 7,
+  kName = 8,
+  kRawData = 9,
+  kDoubleData = 10,
+  kUint64Data = 11,
+  kDoc = 12,
+  kExternalData = 13,
+  kDataLocation = 14,
 };
 }
 namespace sparse_tensor {
@@ -43,36 +55,90 @@ enum : uint32_t { kName = 1, kType = 2, kDoc = 3 };
 }
 namespace attribute {
 enum : uint32_t {
-  kName = 1, kF = 2, kI = 3, kS = 4, kT = 5, kG = 6, kFloats = 7, kInts = 8, kStrings = 9, kTensors = 10, kGraphs = 11,
-  kDoc = 13, kTp = 14, kTypeProtos = 15, kType = 20, kRefAttrName = 21, kSparseTensor = 22, kSparseTensors = 23,
+  kName = 1,
+  kF = 2,
+  kI = 3,
+  kS = 4,
+  kT = 5,
+  kG = 6,
+  kFloats = 7,
+  kInts = 8,
+  kStrings = 9,
+  kTensors = 10,
+  kGraphs = 11,
+  kDoc = 13,
+  kTp = 14,
+  kTypeProtos = 15,
+  kType = 20,
+  kRefAttrName = 21,
+  kSparseTensor = 22,
+  kSparseTensors = 23,
 };
 }
 namespace node {
 enum : uint32_t {
-  kInput = 1, kOutput = 2, kName = 3, kOpType = 4, kAttribute = 5, kDoc = 6, kDomain = 7, kOverload = 8,
+  kInput = 1,
+  kOutput = 2,
+  kName = 3,
+  kOpType = 4,
+  kAttribute = 5,
+  kDoc = 6,
+  kDomain = 7,
+  kOverload = 8,
 };
 }
 namespace graph {
 enum : uint32_t {
-  kNode = 1, kName = 2, kInitializer = 5, kDoc = 10, kInput = 11, kOutput = 12, kValueInfo = 13,
-  kSparseInitializer = 15, kMetadataProps = 16,
+  kNode = 1,
+  kName = 2,
+  kInitializer = 5,
+  kDoc = 10,
+  kInput = 11,
+  kOutput = 12,
+  kValueInfo = 13,
+  kSparseInitializer = 15,
+  kMetadataProps = 16,
 };
 }
 namespace function {
 enum : uint32_t {
-  kName = 1, kInput = 4, kOutput = 5, kAttribute = 6, kNode = 7, kDoc = 8, kOpsetImport = 9, kDomain = 10,
-  kAttributeProto = 11, kValueInfo = 12, kOverload = 13, kMetadataProps = 14,
+  kName = 1,
+  kInput = 4,
+  kOutput = 5,
+  kAttribute = 6,
+  kNode = 7,
+  kDoc = 8,
+  kOpsetImport = 9,
+  kDomain = 10,
+  kAttributeProto = 11,
+  kValueInfo = 12,
+  kOverload = 13,
+  kMetadataProps = 14,
 };
 }
 namespace model {
 enum : uint32_t {
-  kIrVersion = 1, kProducerName = 2, kProducerVersion = 3, kDomain = 4, kModelVersion = 5, kDoc = 6, kGraph = 7,
-  kOpsetImport = 8, kMetadataProps = 14, kFunctions = 25,
+  kIrVersion = 1,
+  kProducerName = 2,
+  kProducerVersion = 3,
+  kDomain = 4,
+  kModelVersion = 5,
+  kDoc = 6,
+  kGraph = 7,
+  kOpsetImport = 8,
+  kMetadataProps = 14,
+  kFunctions = 25,
 };
 }
 namespace sequence {
 enum : uint32_t {
-  kName = 1, kElemType = 2, kTensors = 3, kSparseTensors = 4, kSequences = 5, kMaps = 6, kOptionals = 7,
+  kName = 1,
+  kElemType = 2,
+  kTensors = 3,
+  kSparseTensors = 4,
+  kSequences = 5,
+  kMaps = 6,
+  kOptionals = 7,
 };
 }
 namespace map {
@@ -80,7 +146,13 @@ enum : uint32_t { kName = 1, kKeyType = 2, kKeys = 3, kStringKeys = 4, kValues =
 }
 namespace optional {
 enum : uint32_t {
-  kName = 1, kElemType = 2, kTensor = 3, kSparseTensor = 4, kSequence = 5, kMap = 6, kOptional = 7,
+  kName = 1,
+  kElemType = 2,
+  kTensor = 3,
+  kSparseTensor = 4,
+  kSequence = 5,
+  kMap = 6,
+  kOptional = 7,
 };
 }
 

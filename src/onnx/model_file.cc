@@ -63,20 +63,16 @@ void ModelFile::fill(const TensorView& tensor, std::span<std::byte> out) const {
 }
 
 std::shared_ptr<const MappedFile> ModelFile::mapping_of(const TensorView& tensor) const {
-  if (tensor.external) return external_.file_of(tensor);
+  if (tensor.external) return storage_bytes(tensor) == 0 ? nullptr : external_.file_of(tensor);
   return tensor.field == DataField::kRaw ? mapping_ : nullptr;
 }
 
 void ModelFile::read_ahead(const TensorView& tensor) const {
-  const SharedBytes bytes = tensor_bytes(tensor);
-  if (bytes.bytes.empty()) return;
-  if (const auto mapping = mapping_of(tensor)) mapping->will_need(bytes.bytes);
+  if (const auto mapping = mapping_of(tensor)) mapping->will_need(tensor_bytes(tensor).bytes);
 }
 
 void ModelFile::release(const TensorView& tensor) const {
-  const SharedBytes bytes = tensor_bytes(tensor);
-  if (bytes.bytes.empty()) return;
-  if (const auto mapping = mapping_of(tensor)) mapping->dont_need(bytes.bytes);
+  if (const auto mapping = mapping_of(tensor)) mapping->dont_need(tensor_bytes(tensor).bytes);
 }
 
 }  // namespace sdx::onnx

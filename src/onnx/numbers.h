@@ -1,4 +1,4 @@
-// Iterating over the encoded numbers of a tensor's typed fields.
+// Iterating over the encoded numbers of a tensor's typed fields, whose encoding the reader has checked.
 #pragma once
 
 #include <protozero/varint.hpp>
@@ -12,8 +12,7 @@
 
 namespace sdx::onnx {
 
-/// Calls take(bits) for each number of `runs`: the low `sizeof(Fixed) * 8` bits of a fixed-width number.
-/// The reader has made sure that runs hold whole numbers.
+/// Calls take(bits) for each number of `runs`, which hold numbers of the width of `Fixed`.
 template <class Fixed, class Take>
 void for_each_fixed(std::span<const NumberRun> runs, Take take) {
   for (const NumberRun& run : runs) {
@@ -29,7 +28,7 @@ void for_each_fixed(std::span<const NumberRun> runs, Take take) {
   }
 }
 
-/// Calls take(value) for each varint of `runs`. Throws protozero::exception where a packed run is damaged.
+/// Calls take(value) for each varint of `runs`.
 template <class Take>
 void for_each_varint(std::span<const NumberRun> runs, Take take) {
   for (const NumberRun& run : runs) {

@@ -1,4 +1,6 @@
 // Reading AttributeProto: exactly one value, of the declared kind.
+#include <tuple>
+
 #include "onnx/fields.h"
 #include "onnx/merge.h"
 #include "onnx/wire.h"
@@ -112,6 +114,12 @@ void merge(std::string_view bytes, AttributeView& out, ReadContext& context) {
   AttributeReader(out, context).read(bytes);
 }
 
-bool AttributeView::operator==(const AttributeView& other) const = default;
+bool AttributeView::operator==(const AttributeView& other) const {
+  const auto members = [](const AttributeView& a) {
+    return std::tie(a.name, a.ref_attr_name, a.doc, a.kind, a.f, a.i, a.s, a.floats, a.ints, a.strings, a.tensors,
+                    a.graphs, a.sparse_tensors, a.types);
+  };
+  return members(*this) == members(other);
+}
 
 }  // namespace sdx::onnx

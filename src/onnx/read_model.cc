@@ -27,7 +27,7 @@ void append_node(std::string_view bytes, std::vector<NodeView>& list, ReadContex
       [&] {
         const std::string_view name = peek_string(bytes, fields::node::kName);
         const std::string_view op_type = peek_string(bytes, fields::node::kOpType);
-        return place("node", name, list.size() - 1) + (op_type.empty() ? "" : cat(" (", quoted(op_type), ")"));
+        return place("node", name, list.size() - 1) + (op_type.empty() ? "" : cat(" (", escaped(op_type), ")"));
       },
       [&] { append(bytes, list, context); });
 }

@@ -31,6 +31,22 @@ void claim(TensorView& out, DataField field) {
        " but may have them in one place only; keep one of them");
 }
 
+/// Makes sure that packed varints can be decoded later without further checks.
+void check_varints(std::string_view bytes, const char* name) {
+  constexpr int kMostBytes = 10;
+  int length = 0;
+  for (const char c : bytes) {
+    ++length;
+    if (length > kMostBytes || (length == kMostBytes && c < 0)) {
+      fail(ErrorKind::kInvalidModel, "field '", name, "' of a tensor holds a number of more than ", kMostBytes,
+           " bytes; the file is damaged");
+    }
+    if (c >= 0) length = 0;
+  }
+  if (length == 0) return;
+  fail(ErrorKind::kInvalidModel, "field '", name, "' of a tensor is cut off within a number; the file is damaged");
+}
+
 void add_run(FieldCursor& cursor, TensorView& out, DataField field, protozero::pbf_wire_type type) {
   const char* name = field_name(field);
   if (!cursor.packed()) {
@@ -51,6 +67,7 @@ void add_run(FieldCursor& cursor, TensorView& out, DataField field, protozero::p
     fail(ErrorKind::kInvalidModel, "field '", name, "' of a tensor has ", bytes.size(),
          " bytes of packed numbers, not a multiple of ", unit, "; the file is damaged");
   }
+  if (unit == 1) check_varints(bytes, name);
   claim(out, field);
   out.runs.push_back({bytes, false});
 }

@@ -8,7 +8,8 @@
 namespace sdx::onnx {
 
 /// Reads a serialised ModelProto. The view borrows from `bytes`, which must stay where they are for as long as it is
-/// used. Weights are not touched. Costs memory in proportion to the bytes of the graph.
+/// used. Weights are not touched, except for numbers packed as varints, which are checked. Costs memory in proportion
+/// to the bytes of the graph.
 ///
 /// Follows protobuf: unknown fields are skipped; of a repeated occurrence of a single value the last one counts,
 /// messages are merged, lists are joined; lists of numbers may be packed or not. Throws Error InvalidModel, with the

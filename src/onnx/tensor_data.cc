@@ -1,8 +1,6 @@
 // Elements of a tensor: the checks, and the decoders of raw and typed fields.
 #include "onnx/tensor_data.h"
 
-#include <protozero/exception.hpp>
-
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -154,14 +152,10 @@ void fill_varints(const TensorView& tensor, std::byte* out) {
 }
 
 void fill_typed(const TensorView& tensor, std::byte* out) {
-  try {
-    switch (tensor.field) {
-      case DataField::kFloat: fill_fixed<uint32_t>(tensor, out); break;
-      case DataField::kDouble: fill_fixed<uint64_t>(tensor, out); break;
-      default: fill_varints(tensor, out);
-    }
-  } catch (const protozero::exception&) {
-    fail(ErrorKind::kInvalidModel, "its packed numbers are damaged; download or export the model again");
+  switch (tensor.field) {
+    case DataField::kFloat: fill_fixed<uint32_t>(tensor, out); break;
+    case DataField::kDouble: fill_fixed<uint64_t>(tensor, out); break;
+    default: fill_varints(tensor, out);
   }
 }
 

@@ -161,10 +161,10 @@ std::string_view peek_string(std::string_view message, uint32_t field) {
   return found;
 }
 
-std::string quoted(std::string_view text) {
+std::string escaped(std::string_view text) {
   constexpr size_t kLongest = 80;
   constexpr char kDigits[] = "0123456789abcdef";
-  std::string out = "'";
+  std::string out;
   for (const char c : text.substr(0, kLongest)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x20 && byte < 0x7f) {
@@ -174,7 +174,9 @@ std::string quoted(std::string_view text) {
     }
   }
   if (text.size() > kLongest) out += "…";
-  return out + "'";
+  return out;
 }
+
+std::string quoted(std::string_view text) { return "'" + escaped(text) + "'"; }
 
 }  // namespace sdx::onnx

@@ -74,7 +74,9 @@ class FieldCursor {
 /// The last string in field `field` of a message that may be damaged; empty when there is none. For error messages.
 std::string_view peek_string(std::string_view message, uint32_t field);
 
-/// `text` in single quotes for an error message: control and non-ASCII bytes escaped, cut after 80 bytes.
+/// `text` for an error message: control and non-ASCII bytes escaped, cut after 80 bytes.
+std::string escaped(std::string_view text);
+/// The same in single quotes.
 std::string quoted(std::string_view text);
 
 }  // namespace sdx::onnx

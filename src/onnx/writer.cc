@@ -145,8 +145,14 @@ void save_model(const ModelView& model, const std::filesystem::path& path, const
 }
 
 void save_model(const ModelFile& file, const std::filesystem::path& path, const SaveOptions& options) {
-  save_model(
-      file.model(), path, [&](const TensorView& tensor) { return file.tensor_bytes(tensor); }, options);
+  const TensorView* last = nullptr;
+  const auto source = [&](const TensorView& tensor) {
+    // Without this, the pages of all weights would count as this process's memory in the end.
+    if (last != nullptr) file.release(*last);
+    last = &tensor;
+    return file.tensor_bytes(tensor);
+  };
+  save_model(file.model(), path, source, options);
 }
 
 }  // namespace sdx::onnx

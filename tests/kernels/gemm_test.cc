@@ -25,7 +25,19 @@ struct Case {
   int threads = 2;
 };
 
-double activate(double x, Activation activation) { return activation == Activation::kRelu ? std::max(x, 0.0) : x; }
+double activate(double x, Activation activation) {
+  switch (activation) {
+    case Activation::kNone: return x;
+    case Activation::kRelu: return std::max(x, 0.0);
+    case Activation::kGeluErf: return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
+    case Activation::kGeluTanh: return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    case Activation::kSilu: return x / (1 + std::exp(-x));
+    case Activation::kSigmoid: return 1 / (1 + std::exp(-x));
+    case Activation::kTanh: return std::tanh(x);
+    case Activation::kQuickGelu: return x / (1 + std::exp(-1.702 * x));
+  }
+  return x;
+}
 
 float through_type(float value, WeightType type) {
   if (type == WeightType::kF32) return value;
@@ -143,10 +155,10 @@ TEST(Gemm, OddShapes) {
 TEST(Gemm, EpilogueTerms) {
   for_each_isa([] {
     for (const Case& shape : {Case{5, 37, 16}, Case{19, 64, 300}, Case{1, 9, 700}}) {
-      for (Activation activation : {Activation::kNone, Activation::kRelu}) {
+      for (int activation = 0; activation <= static_cast<int>(Activation::kQuickGelu); ++activation) {
         Case at = shape;
         at.terms = true;
-        at.activation = activation;
+        at.activation = static_cast<Activation>(activation);
         check(at);
       }
     }

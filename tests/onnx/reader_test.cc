@@ -127,7 +127,7 @@ TEST(Reader, SaysWhereAnErrorIs) {
   const Error error = error_of(model_of(graph).str());
   EXPECT_EQ(error.kind(), ErrorKind::kInvalidModel);
   EXPECT_EQ(error.trail(),
-            (std::vector<std::string>{"model", "graph 'main'", "node 'act/1' ('Elu')", "attribute 'alpha'"}));
+            (std::vector<std::string>{"model", "graph 'main'", "node 'act/1' (Elu)", "attribute 'alpha'"}));
   EXPECT_NE(error.message().find("'f'"), std::string::npos) << error.what();
 }
 

@@ -1,7 +1,8 @@
-# The reference program of the oracle test, where Debian's libsentencepiece is installed; run.sh skips its folders elsewhere.
+# What compares with Debian's libsentencepiece, where it is installed; run.sh skips its folders elsewhere.
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(SENTENCEPIECE IMPORTED_TARGET sentencepiece)
 if(SENTENCEPIECE_FOUND)
   add_executable(sentencepiece_server ${CMAKE_CURRENT_LIST_DIR}/sentencepiece_server.cc)
   target_link_libraries(sentencepiece_server PRIVATE sardonyx_flags PkgConfig::SENTENCEPIECE)
+  sardonyx_test(text_sentencepiece_oracle SOURCES sentencepiece_oracle.cc LINKS text base PRIVATE PkgConfig::SENTENCEPIECE)
 endif()

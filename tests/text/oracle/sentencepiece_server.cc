@@ -1,4 +1,5 @@
-// Answers questions with Debian's libsentencepiece, a JSON object a line in and a JSON value a line out, for the oracle test.
+// Answers questions with Debian's libsentencepiece, a JSON object a line in and a JSON value a line out, for the oracle
+// test.
 #include <sentencepiece_processor.h>
 
 #include <iostream>
@@ -10,8 +11,8 @@ namespace {
 
 using nlohmann::json;
 
-/// {"text": t} gives {"ids", "pieces", "spans"} (byte spans of t); {"ids": [...]} and {"join": [pieces]} give the decoded
-/// string; {"vocabulary": true} gives every piece.
+/// {"text": t} gives {"ids", "pieces", "spans"} (byte spans of t); {"ids": [...]} and {"join": [pieces]} give the
+/// decoded string; {"vocabulary": true} gives every piece.
 json answer(const sentencepiece::SentencePieceProcessor& processor, const json& question) {
   if (question.contains("ids")) return processor.DecodeIds(question["ids"].get<std::vector<int>>());
   if (question.contains("join")) return processor.DecodePieces(question["join"].get<std::vector<std::string>>());
