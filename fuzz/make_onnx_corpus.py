@@ -99,6 +99,7 @@ def seeds():
         attribute("ts", 9, blob(10, tensor(2, [1], blob(9, "x")))), attribute("tp", 13, blob(14, tensor_type(1, 2))),
         attribute("sp", 11, blob(22, blob(1, tensor(1, [1], f32(4, 1))) + blob(2, tensor(7, [1], num(7, 3))) + num(3, 9))),
         blob(5, blob(1, "ref") + num(20, 2) + blob(21, "outer"))))
+    yield "empty_lists", model(node("X", [], [], attribute("f", 6, blob(7, b"")), attribute("i", 7, blob(8, b""))))
     nested = blob(9, blob(1, blob(4, blob(1, blob(5, num(1, 8) + blob(2, tensor_type(7)))))))
     yield "types", model(blob(13, value_info("v", nested)) + blob(13, value_info("s", blob(8, num(1, 1)))))
     yield "function", model(

@@ -3,12 +3,15 @@
 
 #include <protozero/exception.hpp>
 
+#include <bit>
 #include <cstring>
 
 #include "base/error.h"
 
 namespace sdx::onnx {
 namespace {
+
+static_assert(std::endian::native == std::endian::little, "numbers are taken from the file as they are");
 
 using protozero::pbf_wire_type;
 
@@ -124,6 +127,7 @@ void FieldCursor::floats(const char* name, std::vector<float>& out) {
     fail(ErrorKind::kInvalidModel, place(name), " has ", run.size(),
          " bytes of packed floats, not a multiple of 4; the file is damaged");
   }
+  if (run.empty()) return;
   const size_t old_size = out.size();
   out.resize(old_size + run.size() / sizeof(float));
   std::memcpy(out.data() + old_size, run.data(), run.size());

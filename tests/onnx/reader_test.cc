@@ -87,7 +87,8 @@ TEST(Reader, BorrowsRawDataFromTheFile) {
 TEST(Reader, MergesRepeatedSingleFieldsAsProtobufDoes) {
   const Message first = Message().message(f::graph::kNode, node("Relu")).bytes(f::graph::kName, "a");
   const Message second = Message().message(f::graph::kNode, node("Tanh")).bytes(f::graph::kName, "b");
-  const ModelView model = read_model(model_of(first).message(f::model::kGraph, second).str());
+  const Message twice = model_of(first).message(f::model::kGraph, second);
+  const ModelView model = read_model(twice.str());
   EXPECT_EQ(model.graph.nodes.size(), 2u);
   EXPECT_EQ(model.graph.name, "b");
   const Message type = Message()
@@ -147,9 +148,19 @@ TEST(Reader, RejectsAttributesWithoutExactlyOneValue) {
   EXPECT_NE(error_of(model_of(graph).str()).message().find("op_type"), std::string::npos);
 }
 
+TEST(Reader, TakesEmptyPackedLists) {
+  Message op = node("X");
+  op.message(f::node::kAttribute, attribute("a", AttributeView::Kind::kFloats).bytes(f::attribute::kFloats, ""));
+  op.message(f::node::kAttribute, attribute("b", AttributeView::Kind::kInts).bytes(f::attribute::kInts, ""));
+  const NodeView view = read_node(op.str());
+  EXPECT_TRUE(view.attributes.at(0).floats.empty());
+  EXPECT_TRUE(view.attributes.at(1).ints.empty());
+}
+
 TEST(Reader, InfersTheKindInFilesOfTheFirstVersion) {
   const Message old = Message().bytes(f::attribute::kName, "axis").integer(f::attribute::kI, 3);
-  const NodeView view = read_node(node("X").message(f::node::kAttribute, old).str());
+  const Message op = node("X").message(f::node::kAttribute, old);
+  const NodeView view = read_node(op.str());
   EXPECT_EQ(view.attributes.at(0).kind, AttributeView::Kind::kInt);
   EXPECT_EQ(view.attributes[0].i, 3);
 }
