@@ -1,11 +1,12 @@
-// Conv and com.microsoft's FusedConv: products over unrolled windows, and direct sums for depthwise filters.
+// Conv, com.microsoft's FusedConv, and PackConvWeights with PackedConv, which rewriting makes of a Conv with constant
+// weights.
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/conv.h"
 #include "ops/family.h"
 #include "ops/fused_activation.h"
-#include "ops/product.h"
-#include "ops/unroll.h"
+#include "ops/kernel_activation.h"
 #include "ops/window.h"
 
 namespace sdx::ops {
@@ -137,7 +138,7 @@ void add_filtered(const Geometry& g, const T* x, const T* w, T* y) {
   }
 }
 
-/// Filter by filter without unrolling: for depthwise filters, and for float64.
+/// Filter by filter: float64.
 template <class T>
 void run_direct(RunContext& c, const Operands<T>& o) {
   const Geometry& g = o.g;
@@ -158,85 +159,44 @@ void run_direct(RunContext& c, const Operands<T>& o) {
   });
 }
 
-/// The product of the filters of group `at % group` of image `at / group` with columns from `column` on.
-void place_product(const Operands<float>& o, int64_t at, int64_t column, kernels::Gemm& gemm) {
-  const int64_t first = at % o.group * o.filters, size = o.g.out_count();
-  gemm.a.data = o.w + first * gemm.k;
-  gemm.c = o.y + at * o.filters * size + column;
-  gemm.epilogue.row_bias = o.bias ? o.bias + first : nullptr;
-  gemm.epilogue.addend = o.summand ? o.summand + at * o.filters * size + column : nullptr;
-}
-
-kernels::Gemm product_of(const Operands<float>& o, int64_t columns) {
-  kernels::Gemm gemm{.m = o.filters, .n = columns, .k = o.channels * o.g.kernel_count()};
-  gemm.a = {o.w, gemm.k, 1};
-  gemm.c_stride = o.g.out_count();
-  gemm.epilogue.addend_stride = gemm.c_stride;
-  return gemm;
-}
-
-/// 1 x 1 filters over every element: the input is the second operand as it is.
-void run_pointwise(RunContext& c, const Operands<float>& o) {
-  const int64_t size = o.g.out_count();
-  kernels::Gemm gemm = product_of(o, size);
-  gemm.b = {o.x, size, 1};
-  run_products(c, gemm, o.batch * o.group, [&](int64_t at, kernels::Gemm& one) {
-    place_product(o, at, 0, one);
-    one.b.data = o.x + at * o.channels * size;
-  });
-}
-
-/// Unrolls a whole image at once: for images so small that blocks of columns would not fill the threads.
-void run_whole(RunContext& c, const Operands<float>& o) {
-  const int64_t size = o.g.out_count();
-  kernels::Gemm gemm = product_of(o, size);
-  float* columns = c.scratch<float>(gemm.k * size);
-  gemm.b = {columns, size, 1};
-  for (int64_t at = 0; at < o.batch * o.group; ++at) {
-    const float* x = o.x + at * o.channels * o.g.in_count();
-    c.parallel().run(gemm.k, grain_for(size), [&](int64_t begin, int64_t end, int) {
-      unroll(o.g, x, {begin, end}, {0, size}, columns + begin * size);
-    });
-    place_product(o, at, 0, gemm);
-    run_product(c, gemm);
+kernels::ConvShape conv_shape(const Geometry& g, int64_t group, int64_t channels, int64_t filters) {
+  kernels::ConvShape s;
+  s.groups = group;
+  s.in_channels = channels * group;
+  s.out_channels = filters * group;
+  for (int i = 0; i < kMaxSpatial; ++i) {
+    s.in[i] = g.in[i];
+    s.kernel[i] = g.kernel[i];
+    s.stride[i] = g.stride[i];
+    s.dilation[i] = g.dilation[i];
+    s.pad_begin[i] = g.pad[i];
+    s.out[i] = g.out[i];
   }
+  return s;
 }
 
-/// Unrolls and multiplies block of columns by block of columns; each worker has its own.
-void run_blocks(RunContext& c, const Operands<float>& o, int64_t block) {
-  const int64_t size = o.g.out_count(), blocks = (size + block - 1) / block;
-  const kernels::Gemm whole = product_of(o, block);
-  const auto plan_bytes = static_cast<int64_t>(kernels::gemm_plan(whole, 1).scratch_bytes + 63) / 64 * 64;
-  const int64_t bytes = (whole.k * block * 4 + 63) / 64 * 64 + plan_bytes;
-  auto* scratch = c.scratch<std::byte>(bytes * c.parallel().threads());
-  c.parallel().run(o.batch * o.group * blocks, 1, [&](int64_t begin, int64_t end, int worker) {
-    std::byte* mine = scratch + worker * bytes;
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t at = i / blocks, column = i % blocks * block;
-      kernels::Gemm gemm = product_of(o, std::min(block, size - column));
-      auto* columns = reinterpret_cast<float*>(mine + plan_bytes);
-      unroll(o.g, o.x + at * o.channels * o.g.in_count(), {0, gemm.k}, {column, column + gemm.n}, columns);
-      gemm.b = {columns, gemm.n, 1};
-      place_product(o, at, column, gemm);
-      const kernels::GemmPlan plan = kernels::gemm_plan(gemm, 1);
-      kernels::gemm_run(gemm, plan, 0, plan.tiles(), mine);
-    }
+void run_tiles(const RunContext& c, const kernels::Conv& conv) {
+  const kernels::ConvPlan plan = kernels::conv_plan(conv.shape, c.parallel().threads());
+  const auto stride = static_cast<int64_t>((plan.scratch_bytes + 63) / 64 * 64);
+  auto* scratch = c.scratch<std::byte>(stride * c.parallel().threads());
+  c.parallel().run(plan.tiles, 1, [&](int64_t begin, int64_t end, int worker) {
+    kernels::conv_run(conv, plan, begin, end, scratch + worker * stride);
   });
 }
 
 void run_float(RunContext& c) {
   const Operands<float> o = operands<float>(c);
-  const Geometry& g = o.g;
-  const int64_t k = o.channels * g.kernel_count(), size = g.out_count();
-  const bool dense = g.stride[0] * g.stride[1] * g.stride[2] == 1 && g.in_count() == size;
-  if (o.channels == 1 && o.filters <= 2) return run_direct(c, o);
-  if (g.kernel_count() == 1 && dense) return run_pointwise(c, o);
-  constexpr int64_t kBlockBytes = 512 * 1024, kWholeBytes = 4 * 1024 * 1024;
-  const int64_t block = std::clamp<int64_t>(kBlockBytes / (4 * std::max<int64_t>(k, 1)) / 64 * 64, 64, size + 64);
-  if (k * size * 4 <= kWholeBytes && o.batch * o.group * ((size + block - 1) / block) < 4 * c.parallel().threads()) {
-    return run_whole(c, o);
-  }
-  run_blocks(c, o, block);
+  if (o.channels == 0) return run_direct(c, o);
+  kernels::Conv conv{.shape = conv_shape(o.g, o.group, o.channels, o.filters)};
+  conv.shape.batch = o.batch;
+  auto* packed = c.scratch<std::byte>(static_cast<int64_t>(kernels::conv_packed_bytes(conv.shape)));
+  kernels::conv_pack(conv.shape, o.w, packed);
+  conv.packed = packed;
+  conv.x = o.x;
+  conv.bias = o.bias;
+  conv.residual = o.summand;
+  conv.y = o.y;
+  run_tiles(c, conv);
 }
 
 void run(RunContext& c) {
@@ -246,6 +206,100 @@ void run(RunContext& c) {
   run_float(c);
   const auto& a = c.attrs<ConvAttrs>();
   if (!a.activation.empty()) apply(activation_of(a), c.parallel(), c.output(0).as<float>(), c.output(0).count());
+}
+
+struct PackedConvAttrs : WindowAttrs {
+  int64_t group = 1;
+  int64_t channels = 0, filters = 0;  ///< of the whole convolution
+  std::string activation;
+  bool operator==(const PackedConvAttrs&) const = default;
+  static constexpr auto fields() {
+    return std::tuple_cat(
+        WindowAttrs::fields(),
+        std::tuple{field("group", &PackedConvAttrs::group), required("channels", &PackedConvAttrs::channels),
+                   required("filters", &PackedConvAttrs::filters), field("activation", &PackedConvAttrs::activation)});
+  }
+};
+
+/// The shape that decides how weights are packed: without the batch and the sizes of images.
+kernels::ConvShape packing_shape(const PackedConvAttrs& a) {
+  Extents image{1, a.channels};
+  for (size_t i = 0; i < a.kernel_shape.size(); ++i) image.push_back(1);
+  return conv_shape(geometry(a, image, image, a.kernel_shape), a.group, a.channels / a.group, a.filters / a.group);
+}
+
+void check_packed(const InferContext& c, const PackedConvAttrs& a) {
+  check_window(c, a, static_cast<int>(a.kernel_shape.size()));
+  if (a.group < 1 || a.channels < 1 || a.filters < 1 || a.channels % a.group != 0 || a.filters % a.group != 0) {
+    c.invalid("a convolution of ", a.channels, " channels to ", a.filters, " in ", a.group, " groups");
+  }
+}
+
+void infer_pack(InferContext& c) {
+  const auto& a = c.attrs<PackedConvAttrs>();
+  c.require_dtype(0, {DType::kF32});
+  check_packed(c, a);
+  Shape expected({a.filters, a.channels / a.group});
+  for (int64_t k : a.kernel_shape) expected.push_back(k);
+  c.require_rank(0, expected.rank(), expected.rank());
+  if (const Shape& w = c.input(0).shape; w.has_rank()) {
+    for (int i = 0; i < w.rank(); ++i) c.require_equal(w[i], expected[i], "the sizes of the weight and the attributes");
+  }
+  c.set(0, DType::kU8, Shape({static_cast<int64_t>(kernels::conv_packed_bytes(packing_shape(a)))}));
+}
+
+void run_pack(RunContext& c) {
+  kernels::conv_pack(packing_shape(c.attrs<PackedConvAttrs>()), c.input(0).data, c.output(0).data);
+}
+
+void infer_packed(InferContext& c) {
+  const auto& a = c.attrs<PackedConvAttrs>();
+  c.require_dtype(0, {DType::kF32, DType::kF16, DType::kBF16});
+  c.require_dtype(1, {DType::kU8});
+  check_packed(c, a);
+  kernel_activation(a.activation);
+  const Shape& x = c.input(0).shape;
+  const int rank = static_cast<int>(a.kernel_shape.size()) + 2;
+  c.require_rank(0, rank, rank);
+  if (c.input(1).shape.has_rank()) {
+    c.require_equal(c.input(1).shape.count(), static_cast<int64_t>(kernels::conv_packed_bytes(packing_shape(a))),
+                    "the bytes of the packed weights and those of this instruction set");
+  }
+  if (c.has(2) && c.input(2).shape.has_rank()) {
+    c.require_equal(c.input(2).shape.count(), a.filters, "the sizes of the bias and the output channels");
+  }
+  Shape out = c.fresh_shape(rank);
+  out[1] = a.filters;
+  if (x.has_rank()) {
+    out[0] = x[0];
+    c.require_equal(x[1], a.channels, "the input channels and those of the weight");
+    for (int i = 0; i < rank - 2; ++i) {
+      out[i + 2] = window_count(c, a, i, x[i + 2], a.kernel_shape[static_cast<size_t>(i)], false);
+    }
+  }
+  if (c.has(3) && c.input(3).shape.has_rank()) {
+    c.require_rank(3, rank, rank);
+    for (int i = 0; i < rank; ++i) {
+      c.require_equal(c.input(3).shape[i], out[i], "the sizes of the residual and the output");
+    }
+  }
+  c.set(0, c.input(0).dtype, std::move(out));
+}
+
+void run_packed(RunContext& c) {
+  if (widened(c, run_packed)) return;
+  if (c.output(0).count() == 0) return;
+  const auto& a = c.attrs<PackedConvAttrs>();
+  const Geometry g = geometry(a, c.input(0).extents, c.output(0).extents, a.kernel_shape);
+  kernels::Conv conv{.shape = conv_shape(g, a.group, a.channels / a.group, a.filters / a.group)};
+  conv.shape.batch = c.input(0).extents[0];
+  conv.x = c.input(0).as<float>();
+  conv.packed = c.input(1).data;
+  conv.bias = c.has_input(2) ? c.input(2).as<float>() : nullptr;
+  conv.activation = kernel_activation(a.activation);
+  conv.residual = c.has_input(3) ? c.input(3).as<float>() : nullptr;
+  conv.y = c.output(0).as<float>();
+  run_tiles(c, conv);
 }
 
 const Op kFamily[] = {
@@ -264,6 +318,23 @@ const Op kFamily[] = {
      .parse = Attrs::parse<ConvAttrs>,
      .infer = infer,
      .run = run,
+     .accuracy = Accuracy::kAccumulated},
+    {.domain = kOwnDomain,
+     .name = "PackConvWeights",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<PackedConvAttrs>,
+     .infer = infer_pack,
+     .run = run_pack,
+     .traits = {.misaligned = 1}},
+    {.domain = kOwnDomain,
+     .name = "PackedConv",
+     .inputs = {2, 4},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<PackedConvAttrs>,
+     .infer = infer_packed,
+     .run = run_packed,
+     .traits = {.in_place = 0b1000},
      .accuracy = Accuracy::kAccumulated},
 };
 

@@ -1,4 +1,4 @@
-// Products: batches of matrix products in float32 over the packed kernels, and in plain loops for other types.
+// Products: batches of matrix products in float32 over the packed kernels, and plainly for other types.
 #pragma once
 
 #include <vector>
@@ -6,6 +6,7 @@
 #include "base/parallel.h"
 #include "ir/run_context.h"
 #include "kernels/gemm.h"
+#include "kernels/gemm_generic.h"
 
 namespace sdx::ops {
 
@@ -31,21 +32,20 @@ void run_products(const ir::RunContext& c, const kernels::Gemm& gemm, int64_t ba
 /// One product of many rows: packs B into scratch memory first where several blocks of rows would each pack it.
 void run_product(const ir::RunContext& c, kernels::Gemm gemm);
 
-/// c[m, n] (contiguous) = a b in T, for the types that no kernel serves: integers wrap around. Rows in parallel.
+/// c[m, n] (contiguous) = a b in T, for the types that no packed kernel serves: integers wrap around. Rows in parallel.
 template <class T>
 void plain_product(const Parallel& parallel, const Operand& a, const T* at_a, const Operand& b, const T* at_b, T* c) {
-  const int64_t n = b.columns;
-  parallel.run(a.rows, grain_for(a.columns * n * 2), [&](int64_t begin, int64_t end, int) {
-    for (int64_t i = begin; i < end; ++i) {
-      T* row = c + i * n;
-      for (int64_t j = 0; j < n; ++j) row[j] = T{};
-      for (int64_t p = 0; p < a.columns; ++p) {
-        const T factor = at_a[i * a.row_stride + p * a.column_stride];
-        const T* from = at_b + p * b.row_stride;
-        for (int64_t j = 0; j < n; ++j) row[j] += factor * from[j * b.column_stride];
-      }
-    }
-  });
+  kernels::GenericGemm<T> gemm{.m = a.rows, .n = b.columns, .k = a.columns};
+  gemm.a = at_a;
+  gemm.a_row_stride = a.row_stride;
+  gemm.a_column_stride = a.column_stride;
+  gemm.b = at_b;
+  gemm.b_row_stride = b.row_stride;
+  gemm.b_column_stride = b.column_stride;
+  gemm.c = c;
+  gemm.c_stride = b.columns;
+  parallel.run(a.rows, grain_for(a.columns * b.columns * 2),
+               [&](int64_t begin, int64_t end, int) { kernels::gemm_rows(gemm, begin, end); });
 }
 
 }  // namespace sdx::ops

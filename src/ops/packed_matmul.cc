@@ -1,0 +1,146 @@
+// PackMatrix and PackedMatMul: products with a constant matrix, packed once at load.
+#include "ops/family.h"
+#include "ops/kernel_activation.h"
+#include "ops/product.h"
+
+namespace sdx::ops {
+namespace {
+
+using kernels::WeightType;
+
+struct PackAttrs {
+  bool transposed = false;         ///< the weight is stored as [n, k]
+  DType type = DType::kUndefined;  ///< of the packed elements: float32, float16, bfloat16; undefined: as they are
+  bool operator==(const PackAttrs&) const = default;
+  static constexpr auto fields() {
+    return std::tuple{field("transposed", &PackAttrs::transposed), field("type", &PackAttrs::type)};
+  }
+};
+
+WeightType weight_type(const InferContext& c, DType type) {
+  switch (type) {
+    case DType::kF32: return WeightType::kF32;
+    case DType::kF16: return WeightType::kF16;
+    case DType::kBF16: return WeightType::kBf16;
+    default: c.invalid("packed elements of type ", dtype_name(type), "; they must be float32, float16 or bfloat16");
+  }
+}
+
+WeightType weight_type(DType type) {
+  return type == DType::kF16 ? WeightType::kF16 : type == DType::kBF16 ? WeightType::kBf16 : WeightType::kF32;
+}
+
+void infer_pack(InferContext& c) {
+  const auto& a = c.attrs<PackAttrs>();
+  c.require_dtype(0, {DType::kF32, DType::kF16, DType::kBF16});
+  c.require_rank(0, 2, 2);
+  const DType type = a.type == DType::kUndefined ? c.input(0).dtype : a.type;
+  const auto extents = c.input(0).shape.extents();
+  if (!extents) return c.set(0, DType::kU8, c.fresh_shape(1));
+  const int64_t k = (*extents)[a.transposed ? 1 : 0], n = (*extents)[a.transposed ? 0 : 1];
+  c.set(0, DType::kU8, Shape({static_cast<int64_t>(kernels::gemm_packed_bytes(k, n, weight_type(c, type)))}));
+}
+
+void run_pack(RunContext& c) {
+  const auto& a = c.attrs<PackAttrs>();
+  const ConstView w = c.input(0);
+  const int64_t k = w.extents[a.transposed ? 1 : 0], n = w.extents[a.transposed ? 0 : 1];
+  const WeightType type = weight_type(a.type == DType::kUndefined ? w.dtype : a.type);
+  kernels::WeightView view{w.data, weight_type(w.dtype), n, 1};
+  if (a.transposed) view = {w.data, weight_type(w.dtype), 1, k};
+  c.parallel().run(kernels::gemm_panels(n), 1, [&](int64_t begin, int64_t end, int) {
+    kernels::gemm_pack_b(view, k, n, type, begin, end, c.output(0).data);
+  });
+}
+
+struct PackedMatMulAttrs {
+  int64_t k = 0, n = 0;
+  DType type = DType::kF32;  ///< of the packed elements
+  float alpha = 1;
+  std::string activation;
+  bool operator==(const PackedMatMulAttrs&) const = default;
+  static constexpr auto fields() {
+    return std::tuple{required("k", &PackedMatMulAttrs::k), required("n", &PackedMatMulAttrs::n),
+                      field("type", &PackedMatMulAttrs::type), field("alpha", &PackedMatMulAttrs::alpha),
+                      field("activation", &PackedMatMulAttrs::activation)};
+  }
+};
+
+/// act(alpha x W + bias) + residual for x [..., k], W [k, n], bias [n] and residual [..., n].
+void infer_packed(InferContext& c) {
+  const auto& a = c.attrs<PackedMatMulAttrs>();
+  c.require_dtype(0, {DType::kF32, DType::kF16, DType::kBF16});
+  c.require_dtype(1, {DType::kU8});
+  c.require_rank(0, 1);
+  if (a.k < 0 || a.n < 0) c.invalid("attributes 'k' and 'n' are ", a.k, " and ", a.n, " but must be >= 0");
+  kernel_activation(a.activation);
+  const auto bytes = static_cast<int64_t>(kernels::gemm_packed_bytes(a.k, a.n, weight_type(c, a.type)));
+  if (c.input(1).shape.has_rank()) {
+    c.require_equal(c.input(1).shape.count(), bytes,
+                    "the bytes of the packed weights and those of this instruction set");
+  }
+  if (c.has(2)) {
+    c.require_rank(2, 0, 1);
+    if (c.input(2).shape.has_rank())
+      c.require_equal(c.input(2).shape.count(), a.n, "the sizes of the bias and the product");
+  }
+  Shape out = c.input(0).shape;
+  if (out.has_rank()) {
+    c.require_equal(out[out.rank() - 1], a.k, "the inner sizes of a matrix product");
+    out[out.rank() - 1] = a.n;
+  }
+  if (c.has(3) && out.has_rank() && c.input(3).shape.has_rank()) {
+    c.require_rank(3, out.rank(), out.rank());
+    for (int i = 0; i < out.rank(); ++i) {
+      c.require_equal(c.input(3).shape[i], out[i], "the sizes of the residual and the product");
+    }
+  }
+  c.set(0, c.input(0).dtype, std::move(out));
+}
+
+void run_packed(RunContext& c) {
+  if (widened(c, run_packed)) return;
+  const auto& a = c.attrs<PackedMatMulAttrs>();
+  const ConstView x = c.input(0);
+  kernels::Gemm gemm{.m = x.extents.product(0, x.rank() - 1), .n = a.n, .k = a.k};
+  if (gemm.m == 0 || gemm.n == 0) return;
+  gemm.a = {x.as<float>(), a.k, 1};
+  gemm.packed_b = c.input(1).data;
+  gemm.packed_type = weight_type(a.type);
+  gemm.c = c.output(0).as<float>();
+  gemm.c_stride = a.n;
+  gemm.epilogue.alpha = a.alpha;
+  gemm.epilogue.activation = kernel_activation(a.activation);
+  if (c.has_input(2)) gemm.epilogue.column_bias = c.input(2).as<float>();
+  if (c.has_input(3)) {
+    gemm.epilogue.residual = c.input(3).as<float>();
+    gemm.epilogue.residual_stride = a.n;
+  }
+  run_product(c, gemm);
+}
+
+const Op kFamily[] = {
+    {.domain = kOwnDomain,
+     .name = "PackMatrix",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<PackAttrs>,
+     .infer = infer_pack,
+     .run = run_pack,
+     .traits = {.misaligned = 1}},
+    {.domain = kOwnDomain,
+     .name = "PackedMatMul",
+     .inputs = {2, 4},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<PackedMatMulAttrs>,
+     .infer = infer_packed,
+     .run = run_packed,
+     .traits = {.row_local = true, .in_place = 0b1000},
+     .accuracy = Accuracy::kAccumulated},
+};
+
+}  // namespace
+
+std::span<const Op> packed_matmul_family() { return kFamily; }
+
+}  // namespace sdx::ops
