@@ -63,32 +63,38 @@ int32_t SentencePiece::id_of(std::string_view piece) const {
   return id >= 0 ? id : unknown_id_;
 }
 
-SpmEncoding SentencePiece::encode(std::string_view text) const {
-  SpmNormalized normalized = normalizer_.normalize(text, user_);
-  SpmEncoding out;
-  if (normalized.text.empty()) return out;
-  const auto segments = proto_.kind == SpmKind::kUnigram ? segment_unigram(normalized.text)
-                        : proto_.kind == SpmKind::kBpe   ? segment_bpe(normalized.text)
-                        : proto_.kind == SpmKind::kWord  ? segment_words(normalized.text)
-                                                         : segment_characters(normalized.text);
+std::vector<SpmUnit> SentencePiece::segment(std::string_view text) const {
+  const auto segments = proto_.kind == SpmKind::kUnigram ? segment_unigram(text)
+                        : proto_.kind == SpmKind::kBpe   ? segment_bpe(text)
+                        : proto_.kind == SpmKind::kWord  ? segment_words(text)
+                                                         : segment_characters(text);
+  Segments out;
   bool after_unknown = false;
-  for (const auto& [begin, end, id] : segments) {
-    const SpmPiece piece = {id, begin, end, normalized.origin[begin], normalized.origin[end]};
-    const bool unknown = id == unknown_id_;
+  for (const SpmUnit& unit : segments) {
+    const bool unknown = unit.id == unknown_id_;
     if (unknown && proto_.byte_fallback) {
-      for (uint32_t i = begin; i < end; ++i) {
-        SpmPiece byte = piece;
-        byte.id = byte_id_[static_cast<uint8_t>(normalized.text[i])];
-        if (i + 1 < end) byte.end = byte.begin;
-        out.pieces.push_back(byte);
+      for (uint32_t i = unit.begin; i < unit.end; ++i) {
+        out.push_back({byte_id_[static_cast<uint8_t>(text[i])], unit.begin, unit.end});
       }
     } else if (unknown && after_unknown) {
-      out.pieces.back().piece_end = end;
-      out.pieces.back().end = piece.end;
+      out.back().end = unit.end;
     } else {
-      out.pieces.push_back(piece);
+      out.push_back(unit);
     }
     after_unknown = unknown;
+  }
+  return out;
+}
+
+SpmEncoding SentencePiece::encode(std::string_view text) const {
+  SpmNormalized normalized = normalize(text);
+  SpmEncoding out;
+  const std::vector<SpmUnit> units = segment(normalized.text);
+  for (size_t i = 0; i < units.size(); ++i) {
+    const auto [id, begin, end] = units[i];
+    const bool shared = i + 1 < units.size() && units[i + 1].begin == begin;
+    const uint32_t source = normalized.origin[begin];
+    out.pieces.push_back({id, begin, end, source, shared ? source : normalized.origin[end]});
   }
   out.normalized = std::move(normalized.text);
   return out;

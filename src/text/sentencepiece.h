@@ -13,11 +13,17 @@
 
 namespace sdx::text {
 
+/// One piece of a normalised text.
+struct SpmUnit {
+  int32_t id;
+  uint32_t begin, end;  ///< bytes of the normalised text; each byte of a fallen-back character has the whole character
+};
+
 /// One piece of an encoded text.
 struct SpmPiece {
   int32_t id;
-  uint32_t piece_begin, piece_end;  ///< bytes of the normalised text; the same for each byte of a fallen-back character
-  uint32_t begin, end;              ///< bytes of the original text
+  uint32_t piece_begin, piece_end;  ///< bytes of the normalised text
+  uint32_t begin, end;              ///< bytes of the original text; of a fallen-back character the last byte has them
 };
 
 struct SpmEncoding {
@@ -30,7 +36,12 @@ class SentencePiece {
   /// Takes the bytes of a .model file. Throws InvalidModel where they break the format.
   static SentencePiece parse(std::string_view bytes);
 
-  /// Segments a text. Runs of unknown characters become one piece; with byte fallback each becomes its bytes.
+  /// The text that segmentation works on.
+  SpmNormalized normalize(std::string_view text) const { return normalizer_.normalize(text, user_); }
+  /// Segments a normalised text. Runs of unknown characters become one piece; with byte fallback each becomes its
+  /// bytes.
+  std::vector<SpmUnit> segment(std::string_view normalized) const;
+  /// Normalises and segments.
   SpmEncoding encode(std::string_view text) const;
 
   /// The written form of a piece: the unknown text itself where it is unknown.
@@ -51,12 +62,7 @@ class SentencePiece {
   int32_t id_of(std::string_view piece) const;
 
  private:
-  /// A stretch of the normalised text and its id.
-  struct Segment {
-    uint32_t begin, end;
-    int32_t id;
-  };
-  using Segments = std::vector<Segment>;
+  using Segments = std::vector<SpmUnit>;
 
   explicit SentencePiece(SpmProto proto);
   Segments segment_unigram(std::string_view text) const;

@@ -42,7 +42,7 @@ SentencePiece::Segments SentencePiece::segment_unigram(std::string_view text) co
   }
   Segments segments;
   for (size_t end = text.size(); end > 0; end = static_cast<size_t>(best[end].start)) {
-    segments.push_back({static_cast<uint32_t>(best[end].start), static_cast<uint32_t>(end), best[end].id});
+    segments.push_back({best[end].id, static_cast<uint32_t>(best[end].start), static_cast<uint32_t>(end)});
   }
   std::reverse(segments.begin(), segments.end());
   return segments;
@@ -123,7 +123,7 @@ SentencePiece::Segments SentencePiece::segment_bpe(std::string_view text) const 
       const int32_t id = id_of(view(begin, end));
       const auto split = piece(id).type == PieceType::kUnused ? splits.find(view(begin, end)) : splits.end();
       if (split == splits.end()) {
-        segments.push_back({begin, end, id});
+        segments.push_back({id, begin, end});
       } else {
         stack.emplace_back(begin + split->second, end);
         stack.emplace_back(begin, begin + split->second);
@@ -141,12 +141,12 @@ SentencePiece::Segments SentencePiece::segment_words(std::string_view text) cons
     const size_t length = spm_character_length(text.substr(i));
     const bool space = text.substr(i, length) == kSpmSpace;
     if (fresh || (space && !proto_.treat_whitespace_as_suffix))
-      segments.push_back({static_cast<uint32_t>(i), static_cast<uint32_t>(i), 0});
+      segments.push_back({0, static_cast<uint32_t>(i), static_cast<uint32_t>(i)});
     i += length;
     segments.back().end = static_cast<uint32_t>(i);
     fresh = space && proto_.treat_whitespace_as_suffix;
   }
-  for (Segment& word : segments) word.id = id_of(text.substr(word.begin, word.end - word.begin));
+  for (SpmUnit& word : segments) word.id = id_of(text.substr(word.begin, word.end - word.begin));
   return segments;
 }
 
@@ -155,7 +155,7 @@ SentencePiece::Segments SentencePiece::segment_characters(std::string_view text)
   for (size_t i = 0; i < text.size();) {
     bool user = false;
     const size_t length = symbol_length(text.substr(i), user);
-    segments.push_back({static_cast<uint32_t>(i), static_cast<uint32_t>(i + length), id_of(text.substr(i, length))});
+    segments.push_back({id_of(text.substr(i, length)), static_cast<uint32_t>(i), static_cast<uint32_t>(i + length)});
     i += length;
   }
   return segments;
