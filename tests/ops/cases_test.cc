@@ -46,13 +46,19 @@ void add_test(const std::string& suite, const std::string& name, std::function<t
   testing::RegisterTest(suite.c_str(), name.c_str(), nullptr, nullptr, __FILE__, __LINE__, std::move(make));
 }
 
-void add_family(const std::string& family, std::span<const ir::Op> operators) try {
+/// Returns the operators that have cases.
+std::set<std::string> add_file(const std::filesystem::path& path) {
   std::set<std::string> seen;
-  for (Case& c : read_cases(kFolder / (family + ".txt"))) {
+  for (Case& c : read_cases(path)) {
     seen.insert(cat(c.domain, "::", c.name));
     const std::string name = cat(c.name, "_line", c.line);
-    add_test(family, name, [c = std::move(c)] { return new CaseTest(c); });
+    add_test(path.stem().string(), name, [c = std::move(c)] { return new CaseTest(c); });
   }
+  return seen;
+}
+
+void add_family(const std::string& family, std::span<const ir::Op> operators) try {
+  const auto seen = add_file(kFolder / (family + ".txt"));
   std::string missing;
   for (const ir::Op& op : operators) {
     const std::string name = cat(op.domain, "::", op.name);
@@ -70,8 +76,12 @@ void add_family(const std::string& family, std::span<const ir::Op> operators) tr
 }  // namespace
 }  // namespace sdx::ops
 
+/// Case files as arguments run instead of the committed ones.
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  for (const auto& [family, operators] : sdx::ops::families()) sdx::ops::add_family(family, operators);
+  for (int i = 1; i < argc; ++i) sdx::ops::add_file(argv[i]);
+  for (const auto& [family, operators] : sdx::ops::families()) {
+    if (argc == 1) sdx::ops::add_family(family, operators);
+  }
   return RUN_ALL_TESTS();
 }
