@@ -10,6 +10,8 @@ namespace {
 
 std::string place(int i) { return cat("input ", i); }
 
+}  // namespace
+
 std::optional<double> number(const Tensor& t) {
   if (t.extents().count() != 1 || !is_aligned(t.view())) return std::nullopt;
   switch (t.dtype()) {
@@ -22,8 +24,6 @@ std::optional<double> number(const Tensor& t) {
     default: return std::nullopt;
   }
 }
-
-}  // namespace
 
 const Fact& InferContext::input(int i) const {
   if (!has(i)) fail(ErrorKind::kInvalidModel, "input ", i, " is required but absent");

@@ -87,6 +87,9 @@ class InferContext {
   std::vector<Constraint> constraints_;
 };
 
+/// The one element of a float, int32 or int64 tensor; nothing for other tensors.
+std::optional<double> number(const Tensor& t);
+
 /// A node of a file on its way to the newest opset; upgrade functions change it in place.
 class Call {
  public:

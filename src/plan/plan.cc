@@ -15,13 +15,18 @@ using ir::ValueId;
 
 class Planner {
  public:
-  /// `body`: the symbols of the outer program are bound before this one starts.
-  Planner(Graph graph, bool body) : graph_(std::move(graph)), body_(body), program_(std::make_unique<Program>()) {}
+  /// `outer`: for a body, when the outer program binds each symbol; those that it binds at all have values here.
+  Planner(Graph graph, const std::vector<int>* outer)
+      : graph_(std::move(graph)), program_(std::make_unique<Program>()),
+        segment_of_symbol_(static_cast<size_t>(graph_.symbols().count()), kNever) {
+    for (size_t s = 0; outer && s < outer->size(); ++s) {
+      if ((*outer)[s] < kNever) segment_of_symbol_[s] = 0;
+    }
+  }
 
   std::unique_ptr<Program> plan() {
     order_ = graph_.order();
     slot_of_.assign(static_cast<size_t>(graph_.value_count()), kNoSlot);
-    segment_of_symbol_.assign(static_cast<size_t>(graph_.symbols().count()), kNever);
     program_->symbols = graph_.symbol_table();
     classify();
     mark_needed();
@@ -92,7 +97,7 @@ class Planner {
     }
   }
   /// Inputs bind what unify() can solve, one symbol a dimension; what it cannot stays without a value, and shapes that
-  /// need it are dynamic. A body's symbols are bound by the time it runs.
+  /// need it are dynamic.
   void bind_inputs() {
     for (bool changed = true; changed;) {
       changed = false;
@@ -108,8 +113,8 @@ class Planner {
     for (int s : symbols) {
       if (segment_of_symbol_[static_cast<size_t>(s)] == kNever) open.push_back(s);
     }
-    if (open.empty() || (!body_ && open.size() > 1)) return false;
-    for (int s : open) segment_of_symbol_[static_cast<size_t>(s)] = 0;
+    if (open.size() != 1) return false;
+    segment_of_symbol_[static_cast<size_t>(open[0])] = 0;
     return true;
   }
   bool bind_outputs(const Shape& shape) {
@@ -191,7 +196,7 @@ class Planner {
       const bool kept = dynamic ? wanted || (v != kNone && binds(v)) : v != kNone && (wanted || graph_.value(v).output == 0);
       instruction.outputs.push_back(kept ? new_slot(v, dynamic ? Storage::kDynamic : Storage::kArena) : kNoSlot);
     }
-    for (Graph& body : n.bodies) instruction.bodies.push_back(Planner(std::move(body), true).plan());
+    for (Graph& body : n.bodies) instruction.bodies.push_back(Planner(std::move(body), &segment_of_symbol_).plan());
     program_->instructions.push_back(std::move(instruction));
   }
   /// A dynamic output that is not read may still be the one whose shape binds a symbol.
@@ -302,11 +307,10 @@ class Planner {
   }
 
   Graph graph_;
-  bool body_;
   std::unique_ptr<Program> program_;
+  std::vector<int> segment_of_symbol_;
   std::vector<NodeId> order_;
   std::vector<SlotId> slot_of_;
-  std::vector<int> segment_of_symbol_;
   std::vector<int> segment_of_node_;
   std::vector<bool> dynamic_;
   std::vector<bool> needed_value_;
@@ -316,6 +320,6 @@ class Planner {
 
 }  // namespace
 
-std::unique_ptr<Program> make_program(Graph graph) { return Planner(std::move(graph), false).plan(); }
+std::unique_ptr<Program> make_program(Graph graph) { return Planner(std::move(graph), nullptr).plan(); }
 
 }  // namespace sdx::plan

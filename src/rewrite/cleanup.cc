@@ -1,0 +1,125 @@
+// Common subexpressions, dead code and the verifier.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "rewrite/passes.h"
+
+namespace sdx::rewrite {
+
+using ir::Graph;
+using ir::kNone;
+using ir::Node;
+using ir::NodeId;
+using ir::ValueId;
+
+bool Progress::allowed(const std::string& rule) const {
+  if (options.limit >= 0 && applications >= options.limit) return false;
+  if (std::ranges::find(options.off, rule) != options.off.end()) return false;
+  return options.only.empty() || std::ranges::find(options.only, rule) != options.only.end();
+}
+
+bool merge_equal(Graph& graph, Progress& progress) {
+  bool changed = false;
+  // Equal small constants count as one value, so that nodes that only differ in copies of them merge.
+  std::map<std::string, ValueId> constants;
+  auto canonical = [&](ValueId v) {
+    if (v == kNone || graph.value(v).producer != kNone || !graph.fact(v).is_constant()) return v;
+    const Tensor& c = graph.fact(v).constant;
+    if (c.dtype() == DType::kString) return v;
+    std::string key = cat(dtype_name(c.dtype()), c.extents().text());
+    if (c.view().bytes() <= 1024) key.append(reinterpret_cast<const char*>(c.view().data), static_cast<size_t>(c.view().bytes()));
+    else key += cat("@", static_cast<const void*>(c.view().data));
+    return constants.try_emplace(std::move(key), v).first->second;
+  };
+  std::map<std::pair<const ir::Op*, std::vector<ValueId>>, std::vector<NodeId>> seen;
+  for (NodeId id : graph.order()) {
+    Node& n = graph.node(id);
+    for (ValueId& v : n.inputs) v = canonical(v);
+    if (n.op->traits.impure || !n.bodies.empty() || n.inputs.empty()) continue;
+    auto& group = seen[{n.op, n.inputs}];
+    auto same = std::ranges::find_if(group, [&](NodeId other) {
+      return graph.node(other).attrs == n.attrs && graph.node(other).outputs.size() == n.outputs.size();
+    });
+    if (same == group.end()) {
+      group.push_back(id);
+      continue;
+    }
+    if (!progress.allowed("merge-equal")) continue;
+    const std::vector<ValueId> from = n.outputs, to = graph.node(*same).outputs;
+    for (size_t i = 0; i < from.size(); ++i) {
+      if (from[i] != kNone && to[i] != kNone) graph.replace_uses(from[i], to[i]);
+    }
+    progress.count("merge-equal");
+    changed = true;
+  }
+  return remove_dead(graph) || changed;
+}
+
+namespace {
+
+/// Captures that no body uses leave the node and the bodies.
+bool drop_captures(Node& n) {
+  bool changed = false;
+  const size_t operands = n.operands().size();
+  for (size_t c = n.inputs.size(); c-- > operands;) {
+    const size_t behind = n.inputs.size() - c;  // counted from the end, where captures stand in every body
+    const bool used = std::ranges::any_of(n.bodies, [&](const Graph& body) {
+      return body.use_counts()[static_cast<size_t>(body.inputs()[body.inputs().size() - behind])] > 0;
+    });
+    if (used) continue;
+    for (Graph& body : n.bodies) {
+      auto inputs = body.inputs();
+      inputs.erase(inputs.end() - static_cast<std::ptrdiff_t>(behind));
+      body.set_inputs(std::move(inputs));
+    }
+    n.inputs.erase(n.inputs.begin() + static_cast<std::ptrdiff_t>(c));
+    --n.captures;
+    changed = true;
+  }
+  return changed;
+}
+
+}  // namespace
+
+bool remove_dead(Graph& graph) {
+  bool changed = false;
+  for (NodeId id = 0; id < graph.node_count(); ++id) {
+    if (graph.node(id).op && graph.node(id).captures > 0) changed |= drop_captures(graph.node(id));
+  }
+  std::vector<int> uses = graph.use_counts();
+  const std::vector<NodeId> order = graph.order();
+  for (auto it = order.rbegin(); it != order.rend(); ++it) {
+    const Node& n = graph.node(*it);
+    if (std::ranges::any_of(n.outputs, [&](ValueId v) { return v != kNone && uses[static_cast<size_t>(v)] > 0; })) continue;
+    for (ValueId v : n.inputs) {
+      if (v != kNone) --uses[static_cast<size_t>(v)];
+    }
+    graph.remove(*it);
+    changed = true;
+  }
+  return changed;
+}
+
+void verify(const Graph& graph, const std::string& after) {
+  auto broken = [&](const auto&... what) { fail(ErrorKind::kInternal, "after ", after, ": ", cat(what...)); };
+  auto check_use = [&](ValueId v, const std::string& user) {
+    if (v == kNone) return;
+    if (v < 0 || v >= graph.value_count()) broken(user, " uses value ", v, " of ", graph.value_count());
+    const ir::ValueInfo& info = graph.value(v);
+    if (info.producer != kNone) {
+      const Node& producer = graph.node(info.producer);
+      if (!producer.op || producer.outputs.at(static_cast<size_t>(info.output)) != v) broken(user, " uses '", info.name, "', whose node is gone");
+    } else if (!info.fact.is_constant() && !info.fact.values && std::ranges::find(graph.inputs(), v) == graph.inputs().end()) {
+      broken(user, " uses '", info.name, "', which is neither made, nor an input, nor known");
+    }
+  };
+  for (NodeId id : graph.order()) {
+    const Node& n = graph.node(id);
+    for (ValueId v : n.inputs) check_use(v, cat("node '", n.name, "' (", n.op->name, ")"));
+    for (const Graph& body : n.bodies) verify(body, after);
+  }
+  for (ValueId v : graph.outputs()) check_use(v, "an output");
+}
+
+}  // namespace sdx::rewrite

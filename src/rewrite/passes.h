@@ -1,0 +1,43 @@
+// Passes: the graph-wide steps that are not patterns.
+#pragma once
+
+#include <vector>
+
+#include "ir/graph.h"
+#include "rewrite/rewrite.h"
+
+namespace sdx::rewrite {
+
+/// State that all graphs of one model share while it is rewritten.
+struct Progress {
+  const Options& options;
+  Report& report;
+  int64_t fold_left;           ///< bytes that folding may still make
+  std::vector<bool> stable;    ///< symbols that every run binds from the model's inputs alone
+  /// Results of folding by operator, attributes and the constants' memory, so that weights that branches and bodies
+  /// share are packed once.
+  struct Folded {
+    const ir::Op* op;
+    ir::Attrs attrs;
+    std::vector<Tensor> inputs, outputs;
+  };
+  std::vector<Folded> folded = {};
+
+  /// Counts an application; false where the rule is off or the limit is reached.
+  bool allowed(const std::string& rule) const;
+  void count(const std::string& rule) { ++report.applied[rule]; ++applications; }
+  int applications = 0;
+};
+
+/// Replaces nodes of constants by their results, and values that are known from symbols by known values.
+bool fold(ir::Graph& graph, Progress& progress);
+/// Merges nodes with equal operator, attributes and inputs.
+bool merge_equal(ir::Graph& graph, Progress& progress);
+/// Removes nodes whose results nobody uses, and captures that no body uses.
+bool remove_dead(ir::Graph& graph);
+
+/// Throws Internal where the graph breaks an invariant: an input of a node that is none, a use of a removed node, a
+/// value whose producer does not list it, a cycle. `after` names the step in the message.
+void verify(const ir::Graph& graph, const std::string& after);
+
+}  // namespace sdx::rewrite

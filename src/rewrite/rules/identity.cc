@@ -1,0 +1,50 @@
+// Rules that drop operations which change nothing.
+#include <algorithm>
+
+#include "rewrite/rule.h"
+
+namespace sdx::rewrite {
+namespace {
+
+
+/// The operand alone already has the result's type and shape.
+bool same_as_root(const Match& m) {
+  return m.fact("x").dtype == m.root_fact().dtype && m.fact("x").shape == m.root_fact().shape && m.fact("x").shape.has_rank();
+}
+
+}  // namespace
+
+std::vector<Rule> identity_rules() {
+  std::vector<Rule> rules;
+  // Identity(x) => x
+  rules.push_back(canonicalise("drop-identity").match(op("Identity", {any("x")})).replace([](Match& m) { return m["x"]; }));
+  // Cast(x) to its own type => x
+  rules.push_back(canonicalise("drop-cast").match(op("Cast", {any("x")}))
+      .when("x already has that type", [](const Match& m) { return m.fact("x").dtype == m.root_fact().dtype; })
+      .replace([](Match& m) { return m["x"]; }));
+  // x + 0, x - 0, x * 1, x / 1 => x
+  rules.push_back(canonicalise("drop-neutral")
+      .match(add(any("x"), scalar(0.0, 0))).match(op("Sub", {any("x"), scalar(0.0, 0)}))
+      .match(mul(any("x"), scalar(1.0, 0))).match(op("Div|Pow", {any("x"), scalar(1.0, 0)}))
+      .when("the result has x's type and shape", same_as_root)
+      .replace([](Match& m) { return m["x"]; }));
+  // Expand(x) to x's own shape => x
+  rules.push_back(canonicalise("drop-expand").match(op_prefix("Expand|Tile", {any("x")}))
+      .when("the result has x's shape", same_as_root)
+      .replace([](Match& m) { return m["x"]; }));
+  // Reshape, Squeeze, Unsqueeze or Flatten to x's own shape => x
+  rules.push_back(canonicalise("drop-reshape").match(op_prefix("Reshape|Squeeze|Unsqueeze|Flatten|Slice", {any("x")}))
+      .when("the result has x's shape", same_as_root)
+      .when("a Slice that keeps every element keeps their order", [](const Match& m) {
+        const ir::Node& n = m.graph().node(m.nodes.front());
+        if (n.op->name != "Slice" || n.inputs.size() < 5 || n.inputs[4] == ir::kNone) return true;
+        const auto& steps = m.graph().fact(n.inputs[4]).values;
+        return steps && std::ranges::all_of(*steps, [](const Dim& d) { return d.known() && d.value() > 0; });
+      })
+      .replace([](Match& m) { return m["x"]; }));
+  // Concat of one value => the value
+  rules.push_back(canonicalise("drop-concat").match(op("Concat", {any("x")})).replace([](Match& m) { return m["x"]; }));
+  return rules;
+}
+
+}  // namespace sdx::rewrite
