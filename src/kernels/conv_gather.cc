@@ -1,10 +1,85 @@
-// Conv gathering: input values into B panels, rows of output positions at a time.
+// Conv gathering: input values into B panels, runs of consecutive positions at a time.
 #include <algorithm>
-#include <cstring>
 
 #include "kernels/conv_routes.h"
 
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace sdx::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Copies n floats by vectors of D, the last of which overlaps the one before; n >= lanes of D.
+template <class D>
+HWY_INLINE void copy_vectors(D d, const float* from, int64_t n, float* to) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t j = 0;
+  for (; j + lanes <= n; j += lanes) hn::StoreU(hn::LoadU(d, from + j), d, to + j);
+  if (j < n) hn::StoreU(hn::LoadU(d, from + n - lanes), d, to + n - lanes);
+}
+
+HWY_INLINE void copy_run(const float* from, int64_t n, float* to) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 8> d8;
+  const hn::CappedTag<float, 4> d4;
+  if (n >= static_cast<int64_t>(hn::Lanes(d))) return copy_vectors(d, from, n, to);
+  if (n >= static_cast<int64_t>(hn::Lanes(d8))) return copy_vectors(d8, from, n, to);
+  if (n >= 4) return copy_vectors(d4, from, n, to);
+  for (int64_t j = 0; j < n; ++j) to[j] = from[j];
+}
+
+// to[j] = from[stride j]; reads nothing at or beyond `end`.
+HWY_INLINE void copy_strided(const float* from, const float* end, int64_t stride, int64_t n, float* to) {
+  const hn::ScalableTag<float> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t j = 0;
+  if (stride == 2) {
+    for (; j + lanes <= n && from + 2 * (j + lanes) <= end; j += lanes) {
+      const auto low = hn::LoadU(d, from + 2 * j);
+      const auto high = hn::LoadU(d, from + 2 * j + lanes);
+      hn::StoreU(hn::ConcatEven(d, high, low), d, to + j);
+    }
+  }
+  for (; j < n; ++j) to[j] = from[j * stride];
+}
+
+// For l in [0, count): to[l * width + j] = row[x + l * dilation + j * stride], zero outside [0, row_width).
+void gather_run(const GatherRun& run) {
+  for (int64_t l = 0; l < run.count; ++l) {
+    float* to = run.to + l * run.width;
+    if (run.row == nullptr) {
+      std::fill_n(to, run.length, 0.0f);
+      continue;
+    }
+    const int64_t x = run.x + l * run.dilation;
+    int64_t begin = 0;
+    int64_t end = run.length;
+    if (x < 0) begin = std::min(run.length, (-x + run.stride - 1) / run.stride);
+    const int64_t room = run.row_width - x;
+    if (room <= (run.length - 1) * run.stride) {
+      end = room <= 0 ? begin : std::max(begin, (room + run.stride - 1) / run.stride);
+    }
+    std::fill_n(to, begin, 0.0f);
+    if (run.stride == 1) {
+      copy_run(run.row + x + begin, end - begin, to + begin);
+    } else {
+      copy_strided(run.row + x + begin * run.stride, run.row + run.row_width, run.stride, end - begin, to + begin);
+    }
+    std::fill(to + end, to + run.length, 0.0f);
+  }
+}
+
+}  // namespace sdx::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace sdx::kernels {
+namespace {
+HWY_EXPORT(gather_run);
+}
+
+void conv_gather_run(const GatherRun& run) { HWY_DYNAMIC_DISPATCH(gather_run)(run); }
 
 void ConvGather::select(int64_t position, int64_t count) {
   count_ = count;
@@ -25,54 +100,35 @@ void ConvGather::select(int64_t position, int64_t count) {
   }
 }
 
-void ConvGather::fill_row(const float* plane, const int64_t* offset, float* row) const {
+// Fills the rows of kernel elements [first, first + count) of kernel row (i, j); `plane` is the input of the channel.
+void ConvGather::fill_kernel_row(const float* plane, int64_t kernel_row, int64_t first, int64_t count,
+                                 float* rows) const {
   const int64_t* in = shape_.in;
-  const int64_t stride = shape_.stride[2];
-  for (int i = 0; i < segments_; ++i) {
-    const Segment& segment = segment_[i];
-    float* to = row + segment.column;
-    const int64_t z = segment.in[0] + offset[0];
-    const int64_t y = segment.in[1] + offset[1];
-    const int64_t x = segment.in[2] + offset[2];
-    if (z < 0 || z >= in[0] || y < 0 || y >= in[1]) {
-      std::fill_n(to, segment.length, 0.0f);
-      continue;
-    }
-    const float* from = plane + (z * in[1] + y) * in[2];
-    const int64_t last = x + (segment.length - 1) * stride;
-    if (x >= 0 && last < in[2] && stride == 1) {
-      std::memcpy(to, from + x, static_cast<size_t>(segment.length) * sizeof(float));
-    } else if (x >= 0 && last < in[2]) {
-      for (int64_t j = 0; j < segment.length; ++j) to[j] = from[x + j * stride];
-    } else {
-      for (int64_t j = 0; j < segment.length; ++j) {
-        const int64_t at = x + j * stride;
-        to[j] = at >= 0 && at < in[2] ? from[at] : 0.0f;
-      }
-    }
+  const int64_t i = kernel_row / shape_.kernel[1];
+  const int64_t j = kernel_row % shape_.kernel[1];
+  const auto run = HWY_DYNAMIC_DISPATCH(gather_run);
+  for (int s = 0; s < segments_; ++s) {
+    const Segment& segment = segment_[s];
+    const int64_t z = segment.in[0] + i * shape_.dilation[0];
+    const int64_t y = segment.in[1] + j * shape_.dilation[1];
+    const bool inside = z >= 0 && z < in[0] && y >= 0 && y < in[1];
+    run({inside ? plane + (z * in[1] + y) * in[2] : nullptr, in[2], segment.in[2] + first * shape_.dilation[2],
+         shape_.stride[2], shape_.dilation[2], segment.length, count, rows + segment.column, width_});
   }
+  for (int64_t l = 0; l < count; ++l) std::fill(rows + l * width_ + count_, rows + (l + 1) * width_, 0.0f);
 }
 
 void ConvGather::fill(const float* x, int64_t depth, int64_t depths, float* panel) const {
-  const int64_t* kernel = shape_.kernel;
   const int64_t plane = shape_.in_plane();
-  int64_t l = depth % kernel[2];
-  int64_t j = depth / kernel[2] % kernel[1];
-  int64_t i = depth / (kernel[2] * kernel[1]) % kernel[0];
-  int64_t channel = depth / shape_.kernel_volume();
-  for (int64_t p = 0; p < depths; ++p) {
-    const int64_t offset[3] = {i * shape_.dilation[0], j * shape_.dilation[1], l * shape_.dilation[2]};
-    float* row = panel + p * width_;
-    fill_row(x + channel * plane, offset, row);
-    std::fill(row + count_, row + width_, 0.0f);
-    if (++l < kernel[2]) continue;
-    l = 0;
-    if (++j < kernel[1]) continue;
-    j = 0;
-    if (++i < kernel[0]) continue;
-    i = 0;
-    ++channel;
+  const int64_t rows = shape_.kernel[0] * shape_.kernel[1];
+  for (int64_t p = 0; p < depths;) {
+    const int64_t element = (depth + p) % shape_.kernel[2];
+    const int64_t row = (depth + p) / shape_.kernel[2];
+    const int64_t count = std::min(shape_.kernel[2] - element, depths - p);
+    fill_kernel_row(x + row / rows * plane, row % rows, element, count, panel + p * width_);
+    p += count;
   }
 }
 
 }  // namespace sdx::kernels
+#endif

@@ -30,6 +30,36 @@ void conv_depthwise_pack(const ConvShape& shape, const void* weights, float* pac
 ConvPlan conv_depthwise_plan(const ConvShape& shape, int threads);
 void conv_depthwise_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch);
 
+bool conv_winograd_fits(const ConvShape& shape);
+size_t conv_winograd_packed_floats(const ConvShape& shape);
+void conv_winograd_pack(const ConvShape& shape, const void* weights, float* packed);
+ConvPlan conv_winograd_plan(const ConvShape& shape, int threads);
+void conv_winograd_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch);
+
+/// Input values of consecutive output positions of one row, for `count` kernel elements of one kernel row:
+/// to[l * width + j] = row[x + l * dilation + j * stride], zero outside [0, row_width) or where row is null.
+struct GatherRun {
+  const float* row;
+  int64_t row_width;
+  int64_t x;
+  int64_t stride;
+  int64_t dilation;
+  int64_t length;  ///< positions
+  int64_t count;
+  float* to;
+  int64_t width;
+};
+
+void conv_gather_run(const GatherRun& run);
+
+/// One output row of a depthwise convolution: sum_t weights[t] in[offset[t] + x].
+struct DepthwiseRow {
+  const float* in;
+  const int64_t* offset;
+  const float* weights;
+  int64_t taps;
+};
+
 /// Gathers B panels of a convolution: the input values that each output position of a panel meets at each depth.
 /// Depth p = ((channel kernel[0] + i) kernel[1] + j) kernel[2] + l of the group's channels.
 class ConvGather {
@@ -49,7 +79,7 @@ class ConvGather {
     int64_t column, length;
     int64_t in[3];  // input coordinate of the first position at kernel element 0
   };
-  void fill_row(const float* plane, const int64_t* offset, float* row) const;
+  void fill_kernel_row(const float* plane, int64_t kernel_row, int64_t first, int64_t count, float* rows) const;
 
   const ConvShape& shape_;
   int64_t width_;

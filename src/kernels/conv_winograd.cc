@@ -1,0 +1,246 @@
+// Conv by Winograd F(2x2, 3x3): 16 products of [out_channels, in_channels] and [in_channels, tiles] between transforms.
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/conv_routes.h"
+#include "kernels/conv_winograd_tiles.h"
+#include "kernels/gemm_tiles.h"
+
+namespace sdx::kernels {
+namespace {
+
+// Input channels of one pass: 16 transformed panels of 32 tiles take 768 KB, most of a second-level cache.
+constexpr int64_t kDepth = 384;
+constexpr int64_t kSlack = 16;
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// The tiles of all images in one row: image, plane of depth, row of tiles, column of tiles.
+struct TileGrid {
+  int64_t planes, height, width;
+  explicit TileGrid(const ConvShape& shape)
+      : planes(shape.batch * shape.out[0]), height(ceil_div(shape.out[1], 2)), width(ceil_div(shape.out[2], 2)) {}
+  int64_t tiles() const { return planes * height * width; }
+};
+
+// Output channels in groups of at most one tile kernel's height.
+int64_t group_count(const ConvShape& shape) { return ceil_div(shape.out_channels, gemm_tiles().rows); }
+int64_t group_begin(const ConvShape& shape, int64_t group) { return shape.out_channels * group / group_count(shape); }
+
+int64_t pass_depth(const ConvShape& shape) { return ceil_div(shape.in_channels, ceil_div(shape.in_channels, kDepth)); }
+
+// One panel of tiles and a range of channel groups.
+class Panel {
+ public:
+  Panel(const Conv& conv, const ConvPlan& plan, float* scratch)
+      : conv_(conv),
+        shape_(conv.shape),
+        tiles_(gemm_tiles()),
+        grid_(conv.shape),
+        width_(tiles_.panel_columns),
+        depth_(pass_depth(conv.shape)) {
+    values_ = scratch;
+    products_ = values_ + kWinogradPoints * depth_ * width_;
+    rows_ = products_ + plan.channel_block * tiles_.rows * kWinogradPoints * width_;
+  }
+
+  static size_t floats(const ConvShape& shape, int64_t groups) {
+    const int64_t width = gemm_tiles().panel_columns;
+    const int64_t values = kWinogradPoints * pass_depth(shape) * width;
+    const int64_t products = groups * gemm_tiles().rows * kWinogradPoints * width;
+    return static_cast<size_t>(values + products + 8 * (width + 2 * kSlack) + 4 * width + kSlack);
+  }
+
+  void run(int64_t tile, int64_t group_first, int64_t group_end) {
+    tile_ = tile;
+    count_ = std::min(width_, grid_.tiles() - tile);
+    for (int64_t depth = 0; depth < shape_.in_channels; depth += depth_) {
+      const int64_t depths = std::min(depth_, shape_.in_channels - depth);
+      transform(depth, depths);
+      const bool last = depth + depths == shape_.in_channels;
+      for (int64_t group = group_first; group < group_end; ++group) {
+        const int64_t rows = group_begin(shape_, group + 1) - group_begin(shape_, group);
+        float* products = products_ + (group - group_first) * tiles_.rows * kWinogradPoints * width_;
+        multiply(group, rows, depth, depths, products);
+        for (int64_t r = 0; last && r < rows; ++r) {
+          finish(group_begin(shape_, group) + r, products + r * width_, rows * width_);
+        }
+      }
+    }
+  }
+
+ private:
+  // Neighbouring tiles of one row of tiles.
+  struct Run {
+    int64_t column, length;     // in the panel
+    int64_t plane, row, first;  // first output row and column of the first tile
+  };
+  Run run_at(int64_t column) const {
+    const int64_t at = tile_ + column;
+    const int64_t x = at % grid_.width;
+    return {column, std::min(count_ - column, grid_.width - x), at / grid_.width / grid_.height,
+            at / grid_.width % grid_.height * 2, x * 2};
+  }
+
+  void transform(int64_t depth, int64_t depths) {
+    for (int64_t column = 0; column < count_;) {
+      const Run run = run_at(column);
+      const int64_t image = run.plane / shape_.out[0];
+      const int64_t z = run.plane % shape_.out[0];
+      for (int64_t c = 0; c < depths; ++c) {
+        const int64_t plane = (image * shape_.in_channels + depth + c) * shape_.in[0] + z;
+        transform_run(run, conv_.x + plane * shape_.in[1] * shape_.in[2], values_ + c * width_ + column);
+      }
+      column += run.length;
+    }
+  }
+
+  void transform_run(const Run& run, const float* x, float* to) {
+    const int64_t pitch = width_ + 2 * kSlack;
+    WinogradInput input = {};
+    for (int64_t r = 0; r < 4; ++r) {
+      const int64_t y = run.row - shape_.pad_begin[1] + r;
+      const float* row = y >= 0 && y < shape_.in[1] ? x + y * shape_.in[2] : nullptr;
+      float* phases = rows_ + r * 2 * pitch;
+      conv_gather_run({row, shape_.in[2], run.first - shape_.pad_begin[2], 2, 1, run.length + 1, 2, phases, pitch});
+      input.rows[r][0] = phases;
+      input.rows[r][1] = phases + pitch;
+    }
+    input.count = run.length;
+    input.to = to;
+    input.point_stride = depth_ * width_;
+    winograd_input(input);
+  }
+
+  void multiply(int64_t group, int64_t rows, int64_t depth, int64_t depths, float* products) {
+    const float* weights =
+        static_cast<const float*>(conv_.packed) + group_begin(shape_, group) * kWinogradPoints * shape_.in_channels;
+    TileArgs args = {};
+    args.k = depths;
+    args.a_stride = rows;
+    args.b_stride = width_;
+    args.accumulate = depth > 0;
+    for (int64_t point = 0; point < kWinogradPoints; ++point) {
+      args.a = weights + (point * shape_.in_channels + depth) * rows;
+      args.b = values_ + point * depth_ * width_;
+      args.acc = products + point * rows * width_;
+      tiles_.tile[0][rows][0](args);
+    }
+  }
+
+  void finish(int64_t channel, const float* products, int64_t point_stride) {
+    float* row[2] = {rows_, rows_ + 2 * width_};
+    winograd_output(products, point_stride, width_, row[0], row[1]);
+    Gemm output;
+    output.epilogue.row_bias = conv_.bias == nullptr ? nullptr : conv_.bias + channel;
+    output.epilogue.activation = conv_.activation;
+    for (int64_t column = 0; column < count_;) {
+      const Run run = run_at(column);
+      const int64_t image = run.plane / shape_.out[0];
+      const int64_t plane = (image * shape_.out_channels + channel) * shape_.out[0] + run.plane % shape_.out[0];
+      for (int64_t r = 0; r < std::min<int64_t>(2, shape_.out[1] - run.row); ++r) {
+        const int64_t at = (plane * shape_.out[1] + run.row + r) * shape_.out[2] + run.first;
+        output.c = conv_.y + at;
+        output.epilogue.residual = conv_.residual == nullptr ? nullptr : conv_.residual + at;
+        gemm_finish(output, {row[r] + 2 * column, 0, 0, 0, 1, std::min(2 * run.length, shape_.out[2] - run.first)});
+      }
+      column += run.length;
+    }
+  }
+
+  const Conv& conv_;
+  const ConvShape& shape_;
+  const GemmTiles& tiles_;
+  const TileGrid grid_;
+  const int64_t width_;
+  const int64_t depth_;
+  float* values_;    ///< [point][depth][width]
+  float* products_;  ///< [group][point][rows][width]
+  float* rows_;      ///< gathered input rows, then output rows
+  int64_t tile_ = 0;
+  int64_t count_ = 0;
+};
+
+// The 16 transformed values of one 3 x 3 kernel.
+void transform_kernel(const float* g, double* u) {
+  double half[4][3];
+  for (int j = 0; j < 3; ++j) {
+    const double a = g[j], b = g[3 + j], c = g[6 + j];
+    half[0][j] = a;
+    half[1][j] = (a + b + c) / 2;
+    half[2][j] = (a - b + c) / 2;
+    half[3][j] = c;
+  }
+  for (int i = 0; i < 4; ++i) {
+    const double a = half[i][0], b = half[i][1], c = half[i][2];
+    u[i * 4] = a;
+    u[i * 4 + 1] = (a + b + c) / 2;
+    u[i * 4 + 2] = (a - b + c) / 2;
+    u[i * 4 + 3] = c;
+  }
+}
+
+}  // namespace
+
+bool conv_winograd_fits(const ConvShape& shape) {
+  // Fewer channels than this and the transforms cost more than the products save.
+  constexpr int64_t kFewest = 16;
+  if (shape.groups != 1 || shape.in_channels < kFewest || shape.out_channels < kFewest) return false;
+  if (shape.kernel[0] != 1 || shape.stride[0] != 1 || shape.pad_begin[0] != 0) return false;
+  for (int i = 1; i < 3; ++i) {
+    if (shape.kernel[i] != 3 || shape.stride[i] != 1 || shape.dilation[i] != 1) return false;
+  }
+  return true;
+}
+
+size_t conv_winograd_packed_floats(const ConvShape& shape) {
+  return static_cast<size_t>(shape.out_channels * kWinogradPoints * shape.in_channels);
+}
+
+// [group][point][in_channel][rows of the group]
+void conv_winograd_pack(const ConvShape& shape, const void* weights, float* packed) {
+  const unsigned char* from = static_cast<const unsigned char*>(weights);
+  for (int64_t group = 0; group < group_count(shape); ++group) {
+    const int64_t begin = group_begin(shape, group);
+    const int64_t rows = group_begin(shape, group + 1) - begin;
+    float* to = packed + begin * kWinogradPoints * shape.in_channels;
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t c = 0; c < shape.in_channels; ++c) {
+        float kernel[9];
+        std::memcpy(kernel, from + ((begin + r) * shape.in_channels + c) * static_cast<int64_t>(sizeof(kernel)),
+                    sizeof(kernel));
+        double values[kWinogradPoints];
+        transform_kernel(kernel, values);
+        for (int64_t point = 0; point < kWinogradPoints; ++point) {
+          to[(point * shape.in_channels + c) * rows + r] = static_cast<float>(values[point]);
+        }
+      }
+    }
+  }
+}
+
+// A tile is a panel of Winograd tiles and a range of channel groups.
+ConvPlan conv_winograd_plan(const ConvShape& shape, int threads) {
+  ConvPlan plan;
+  plan.pixel_block = gemm_tiles().panel_columns;
+  const int64_t panels = ceil_div(TileGrid(shape).tiles(), plan.pixel_block);
+  const int64_t groups = group_count(shape);
+  // The input is transformed again for each block of channels.
+  const int64_t blocks = threads > 1 ? std::min(groups, ceil_div(2 * threads, panels)) : 1;
+  plan.channel_block = ceil_div(groups, blocks);
+  plan.tiles = panels * ceil_div(groups, plan.channel_block);
+  plan.scratch_bytes = Panel::floats(shape, plan.channel_block) * sizeof(float);
+  return plan;
+}
+
+void conv_winograd_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch) {
+  const int64_t panels = ceil_div(TileGrid(conv.shape).tiles(), plan.pixel_block);
+  const int64_t groups = group_count(conv.shape);
+  Panel panel(conv, plan, scratch);
+  for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
+    const int64_t group = tile / panels * plan.channel_block;
+    panel.run(tile % panels * plan.pixel_block, group, std::min(groups, group + plan.channel_block));
+  }
+}
+
+}  // namespace sdx::kernels

@@ -1,0 +1,30 @@
+// Winograd tiles: the transforms of F(2x2, 3x3), Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks".
+//
+// 2 x 2 outputs need 4 x 4 inputs d and cost 16 products instead of 36: Y = At [(G g Gt) . (Bt d B)] A with
+//   Bt = 1  0 -1  0     G = 1    0    0      At = 1 1  1  0
+//        0  1  1  0         1/2  1/2  1/2         0 1 -1 -1
+//        0 -1  1  0         1/2 -1/2  1/2
+//        0  1  0 -1         0    0    1
+#pragma once
+
+#include <cstdint>
+
+namespace sdx::kernels {
+
+inline constexpr int kWinogradPoints = 16;
+
+/// Transforms `count` neighbouring tiles of one channel: to[point * point_stride + c] for c in [0, count).
+/// rows[r][phase] is input row r of the tiles, even (0) or odd (1) columns, readable for count + 1 + 16 floats.
+struct WinogradInput {
+  const float* rows[4][2];
+  int64_t count;
+  float* to;
+  int64_t point_stride;
+};
+void winograd_input(const WinogradInput& input);
+
+/// Output rows 0 and 1 of `width` tiles of one channel, 2 width floats each, from its products
+/// from[point * point_stride + c].
+void winograd_output(const float* from, int64_t point_stride, int64_t width, float* row0, float* row1);
+
+}  // namespace sdx::kernels
