@@ -78,7 +78,8 @@ ir::Fact with_symbolic_elements(Numbers& numbers, int index, const Tensor& tenso
   if (!tracked || tensor.extents().count() > ir::kMaxKnownValues) return fact;
   fact.values.emplace();
   for (int64_t i = 0; i < tensor.extents().count(); ++i) {
-    const auto value = static_cast<int64_t>(*load_element(tensor.view(), i));
+    const bool wide = fact.dtype == DType::kI64;  // double does not hold INT64_MAX
+    const auto value = wide ? tensor.as<int64_t>()[i] : static_cast<int64_t>(*load_element(tensor.view(), i));
     const bool symbol = value >= 0 && fact.dtype != DType::kBool;
     fact.values->push_back(symbol ? numbers.name(cat("e", index, "_", i), value) : Dim(value));
   }
