@@ -1,0 +1,183 @@
+// AddedTokens: leftmost-longest matching over two tries, of the raw and of the normalised text.
+#include "text/added_tokens.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "text/unicode.h"
+
+namespace sdx::text {
+namespace {
+
+constexpr size_t kMaxTokens = 4'000'000;
+
+}  // namespace
+
+void AddedTokens::add(const std::vector<AddedToken>& tokens, const Model& model, const Normalizer* normalizer) {
+  if (tokens.size() > kMaxTokens) {
+    fail(ErrorKind::kResource, "there are ", tokens.size(), " added tokens but at most ", kMaxTokens,
+         " are accepted; move them to the vocabulary");
+  }
+  std::vector<const AddedToken*> special, plain;
+  for (const AddedToken& token : tokens) {
+    if (token.special && !token.content.empty() && special_.insert(token.content).second) special.push_back(&token);
+  }
+  int64_t greatest = -1;
+  const auto model_size = static_cast<int64_t>(model.size());
+  for (const AddedToken& token : tokens) {
+    if (token.content.empty()) continue;
+    int64_t id = find(token.content);
+    if (id == kNone) id = model.find(token.content);
+    if (id >= 0) {
+      const auto known = by_id_.find(static_cast<uint32_t>(id));
+      if (known != by_id_.end() && known->second == token) continue;
+    } else {
+      id = greatest >= model_size || (greatest >= 0 && model_size == 0) ? greatest + 1 : model_size;
+    }
+    greatest = std::max(greatest, id);
+    ids_[token.content] = static_cast<uint32_t>(id);
+    by_id_[static_cast<uint32_t>(id)] = token;
+    if (special_.count(token.content) == 0) plain.push_back(&token);
+  }
+  special.insert(special.end(), plain.begin(), plain.end());
+  std::vector<std::pair<std::string, uint32_t>> raw, normalized;
+  for (const AddedToken* token : special) {
+    tokens_.push_back(*token);
+    const uint32_t id = ids_[token->content];
+    if (!token->normalized) {
+      raw.emplace_back(token->content, id);
+      continue;
+    }
+    Buffer buffer(token->content, 0);
+    if (normalizer != nullptr) normalizer->apply(buffer);
+    normalized.emplace_back(buffer.text(), id);
+  }
+  build(raw_, raw);
+  build(normalized_, normalized);
+}
+
+void AddedTokens::build(Matcher& matcher, const std::vector<std::pair<std::string, uint32_t>>& patterns) const {
+  std::vector<Trie::Key> keys;
+  const size_t count = patterns.size();
+  for (size_t i = 0; i < count; ++i) {
+    const std::string& text = patterns[i].first;
+    matcher.ids.push_back(patterns[i].second);
+    if (text.empty()) continue;
+    keys.emplace_back(text, static_cast<int32_t>(count - 1 - i));  // of equal patterns the first counts
+    matcher.starts[static_cast<uint8_t>(text[0])] = true;
+    matcher.any = true;
+  }
+  std::reverse(matcher.ids.begin(), matcher.ids.end());
+  matcher.trie = Trie(keys);
+}
+
+int32_t AddedTokens::find(std::string_view token) const {
+  const auto it = ids_.find(std::string(token));
+  return it == ids_.end() ? kNone : static_cast<int32_t>(it->second);
+}
+
+const AddedToken* AddedTokens::token(uint32_t id) const {
+  const auto it = by_id_.find(id);
+  return it == by_id_.end() ? nullptr : &it->second;
+}
+
+uint32_t AddedTokens::longest(const Matcher& matcher, std::string_view text, uint32_t at, uint32_t& pattern) {
+  uint32_t node = Trie::kRoot, end = at;
+  for (uint32_t i = at; i < text.size();) {
+    node = matcher.trie.next(node, static_cast<uint8_t>(text[i++]));
+    if (node == Trie::kNowhere) break;
+    if (matcher.trie.value(node) < 0) continue;
+    end = i;
+    pattern = static_cast<uint32_t>(matcher.trie.value(node));
+  }
+  return end;
+}
+
+void AddedTokens::split(const Matcher& matcher, std::string_view text, std::vector<Split>& out) const {
+  uint32_t covered = 0, length = 0;
+  const auto size = static_cast<uint32_t>(text.size());
+  for (uint32_t at = 0; matcher.any && at < size;) {
+    if (!matcher.starts[static_cast<uint8_t>(text[at])]) {
+      ++at;
+      continue;
+    }
+    uint32_t pattern = 0, begin = at, end = longest(matcher, text, at, pattern);
+    if (end == at) {
+      ++at;
+      continue;
+    }
+    at = end;
+    const uint32_t id = matcher.ids[pattern];
+    const AddedToken& token = by_id_.at(id);
+    if (token.single_word) {
+      const bool before = begin > 0 && (char_classes(decode_last_utf8(text.substr(0, begin), length)) & kWord) != 0;
+      const bool after = end < size && (char_classes(decode_utf8(text.data() + end, length)) & kWord) != 0;
+      if (before || after) continue;
+    }
+    if (token.lstrip) {
+      while (begin > covered && is_space(decode_last_utf8(text.substr(0, begin), length))) begin -= length;
+      begin = std::max(begin, covered);
+    }
+    if (token.rstrip) {
+      while (end < size && is_space(decode_utf8(text.data() + end, length))) end += length;
+    }
+    if (covered < begin) out.push_back({covered, begin});
+    out.push_back({begin, end, static_cast<int32_t>(id)});
+    covered = end;
+  }
+  if (covered != size) out.push_back({covered, size});
+}
+
+void AddedTokens::extract(std::string_view original, const Normalizer* normalizer, Work& work) const {
+  work.text = original;
+  work.align = nullptr;
+  work.splits.clear();
+  std::vector<Split> pieces, inner;
+  split(raw_, original, pieces);
+  if (normalizer == nullptr) {
+    for (const Split& piece : pieces) {
+      if (piece.token >= 0 || !normalized_.any) {
+        work.splits.push_back(piece);
+        continue;
+      }
+      inner.clear();
+      split(normalized_, original.substr(piece.begin, piece.end - piece.begin), inner);
+      for (const Split& s : inner) work.splits.push_back({piece.begin + s.begin, piece.begin + s.end, s.token});
+    }
+    return;
+  }
+  std::string text;
+  std::vector<Align> align;
+  bool identity = true;
+  uint32_t expected = 0;
+  for (const Split& piece : pieces) {
+    const auto begin = static_cast<uint32_t>(text.size());
+    const std::string_view source = original.substr(piece.begin, piece.end - piece.begin);
+    Buffer buffer(source, piece.begin);
+    if (piece.token < 0) normalizer->apply(buffer);
+    if (identity && (!buffer.identity() || piece.begin != expected)) {
+      identity = false;
+      append_identity(original.substr(0, begin), 0, align);
+    }
+    if (!identity) {
+      buffer.materialize();
+      align.insert(align.end(), buffer.align().begin(), buffer.align().end());
+    }
+    expected = piece.end;
+    inner.clear();
+    if (piece.token >= 0) {
+      inner.push_back({0, piece.end - piece.begin, piece.token});
+    } else {
+      split(normalized_, buffer.text(), inner);
+    }
+    text += buffer.text();
+    for (const Split& s : inner) {
+      if (s.begin < s.end) work.splits.push_back({begin + s.begin, begin + s.end, s.token});
+    }
+  }
+  if (identity) return work.adopt(std::move(text));
+  work.adopt(std::move(text), std::move(align));
+}
+
+}  // namespace sdx::text

@@ -1,0 +1,46 @@
+// Tokenizer::load: which files of a folder to read.
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "text/loaders.h"
+#include "text/tokenizer.h"
+
+namespace sdx::text {
+namespace {
+
+bool is_folder(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+TokenizerParts load_parts(const std::string& path) {
+  if (!is_folder(path)) {
+    const JsonFile file(path);
+    return load_tokenizer_json(file.root());
+  }
+  const std::string json = path + "/tokenizer.json";
+  if (!file_exists(json)) return load_older_files(path);
+  TokenizerParts parts;
+  try {
+    const JsonFile file(json);
+    parts = load_tokenizer_json(file.root());
+  } catch (Error& e) {
+    e.within("tokenizer.json");
+    throw;
+  }
+  apply_folder_config(path, parts);
+  return parts;
+}
+
+}  // namespace
+
+Tokenizer Tokenizer::load(const std::string& path) {
+  try {
+    return Tokenizer(load_parts(path));
+  } catch (Error& e) {
+    e.within(path);
+    throw;
+  }
+}
+
+}  // namespace sdx::text

@@ -1,0 +1,43 @@
+// Loaders: from files to the parts of a tokenizer.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/json_reader.h"
+#include "text/parts.h"
+
+namespace sdx::text {
+
+/// The parts that a parsed tokenizer.json describes.
+TokenizerParts load_tokenizer_json(const JsonValue& root);
+
+// The steps of the format, each from the object with its "type".
+NormalizerPtr read_normalizer(const JsonValue& value, int depth = 0);
+/// `bytes_last`: a ByteLevel at the end may leave the bytes as they are.
+PreTokenizerPtr read_pretokenizer(const JsonValue& value, bool bytes_last, int depth = 0);
+PostProcessorPtr read_post_processor(const JsonValue& value, int depth = 0);
+DecoderPtr read_decoder(const JsonValue& value, int depth = 0);
+/// `raw_bytes`: the pre-tokenizer leaves the bytes as they are.
+std::unique_ptr<const Model> read_model(const JsonValue& value, bool raw_bytes);
+/// Whether the model can take raw bytes in place of the byte-level alphabet.
+bool takes_raw_bytes(const JsonValue& model);
+/// Whether the pre-tokenizer ends in ByteLevel.
+bool ends_in_byte_level(const JsonValue& pretokenizer);
+
+/// Depth to which sequences may nest.
+inline constexpr int kMaxSteps = 16;
+
+/// The small configuration files of a folder, as far as they exist.
+struct FolderConfig;
+
+/// A folder with vocab.txt, vocab.json, or SentencePiece files, without tokenizer.json.
+TokenizerParts load_older_files(const std::string& folder);
+
+/// Reads what tokenizer_config.json, special_tokens_map.json and the like add to a tokenizer.
+void apply_folder_config(const std::string& folder, TokenizerParts& parts);
+
+}  // namespace sdx::text
