@@ -1,0 +1,8 @@
+# The public API: the only code that sees both include/sardonyx and the internal folders.
+set(view ${CMAKE_BINARY_DIR}/include/api)
+file(MAKE_DIRECTORY ${view})
+file(CREATE_LINK ${CMAKE_SOURCE_DIR}/src/api ${view}/api SYMBOLIC)
+file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/api/*.cc)
+add_library(sdx_api STATIC ${sources})
+target_include_directories(sdx_api PUBLIC ${CMAKE_SOURCE_DIR}/include PRIVATE ${view})
+target_link_libraries(sdx_api PRIVATE sardonyx_flags sdx_base sdx_text)
