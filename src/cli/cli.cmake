@@ -1,0 +1,11 @@
+# The command line: built on the public headers alone.
+find_package(CLI11 REQUIRED)
+set(view ${CMAKE_BINARY_DIR}/include/cli)
+file(MAKE_DIRECTORY ${view})
+file(CREATE_LINK ${CMAKE_SOURCE_DIR}/src/cli ${view}/cli SYMBOLIC)
+add_library(sdx_cli STATIC ${CMAKE_SOURCE_DIR}/src/cli/json_text.cc ${CMAKE_SOURCE_DIR}/src/cli/tokenize.cc)
+target_include_directories(sdx_cli PUBLIC ${view})
+target_link_libraries(sdx_cli PUBLIC sdx_api CLI11::CLI11 PRIVATE sardonyx_flags)
+add_executable(sardonyx ${CMAKE_SOURCE_DIR}/src/cli/main.cc)
+set_target_properties(sardonyx PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+target_link_libraries(sardonyx PRIVATE sdx_cli sardonyx_flags)
