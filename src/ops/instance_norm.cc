@@ -1,4 +1,5 @@
 // InstanceNormalization and GroupNormalization: each group of channels of an image normalised by itself.
+#include "kernels/norm.h"
 #include "ops/family.h"
 #include "ops/normalise.h"
 
@@ -63,9 +64,24 @@ void run_typed(RunContext& c) {
   });
 }
 
+void run_groups(RunContext& c) {
+  const auto& a = c.attrs<GroupNormAttrs>();
+  const Extents& e = c.input(0).extents;
+  kernels::NormGroups norm{.channels = e[1], .per_group = 1, .plane = e.product(2, e.rank())};
+  if (a.num_groups > 0) norm.per_group = e[1] / a.num_groups;
+  norm.scale = c.input(1).as<float>();
+  norm.shift = c.input(2).as<float>();
+  norm.epsilon = a.epsilon;
+  const int64_t size = norm.per_group * norm.plane;
+  c.parallel().run(e[0] * (e[1] / norm.per_group), grain_for(size * 4), [&](int64_t begin, int64_t end, int) {
+    kernels::group_norm(c.input(0).as<float>(), c.output(0).as<float>(), norm, begin, end);
+  });
+}
+
 void run(RunContext& c) {
   if (widened(c, run)) return;
   if (c.output(0).count() == 0) return;
+  if (c.input(0).dtype == DType::kF32 && !c.attrs<GroupNormAttrs>().per_group) return run_groups(c);
   if (c.input(0).dtype == DType::kF64) return run_typed<double>(c);
   run_typed<float>(c);
 }

@@ -1,6 +1,7 @@
 // LayerNormalization, RMSNormalization and SimplifiedLayerNormalization (the same without bias, by another name).
 #include <algorithm>
 
+#include "kernels/norm.h"
 #include "ops/broadcast_copy.h"
 #include "ops/family.h"
 #include "ops/normalise.h"
@@ -86,10 +87,35 @@ void run_typed(RunContext& c) {
   });
 }
 
+/// The common case: float32, one row of scales, statistics in float32 where asked for.
+template <bool kCentred>
+bool run_rows(RunContext& c) {
+  const auto& a = c.attrs<LayerNormAttrs>();
+  const ConstView x = c.input(0);
+  if (x.dtype != DType::kF32) return false;
+  const int axis = static_cast<int>(a.axis < 0 ? a.axis + x.rank() : a.axis);
+  const int64_t rows = x.extents.product(0, axis), n = x.extents.product(axis, x.rank());
+  for (int i = 1; i < c.output_count(); ++i) {
+    if (c.wants(i) && c.output(i).dtype != DType::kF32) return false;
+  }
+  const auto scale = row_parameter<float>(c, 1, x.extents, axis), shift = row_parameter<float>(c, 2, x.extents, axis);
+  if (scale.row_stride != 0 || shift.row_stride != 0) return false;
+  kernels::NormRows norm{.scale = scale.data, .shift = shift.data, .epsilon = a.epsilon};
+  auto stash = [&](int i) { return c.wants(i) ? c.output(i).as<float>() : nullptr; };
+  if (kCentred) norm.mean = stash(1);
+  norm.inverse = stash(kCentred ? 2 : 1);
+  c.parallel().run(rows, grain_for(n * 4), [&](int64_t begin, int64_t end, int) {
+    const auto run = kCentred ? kernels::layer_norm_rows : kernels::rms_norm_rows;
+    run(x.as<float>(), c.output(0).as<float>(), n, norm, begin, end);
+  });
+  return true;
+}
+
 template <bool kCentred>
 void run(RunContext& c) {
   if (widened(c, run<kCentred>)) return;
   if (c.output(0).count() == 0) return;
+  if (run_rows<kCentred>(c)) return;
   if (c.input(0).dtype == DType::kF64) return run_typed<double, kCentred>(c);
   run_typed<float, kCentred>(c);
 }
