@@ -95,7 +95,7 @@ Pattern either(std::initializer_list<Pattern> alternatives) {
 /// Backtracking search; a failed branch restores what it bound.
 class Matcher {
  public:
-  Matcher(Graph& graph, std::string_view rule) : match_(graph, std::string(rule)) {}
+  Matcher(Graph& graph, std::string_view rule, const std::vector<bool>& stable) : match_(graph, std::string(rule), stable) {}
 
   std::optional<Match> run(const Pattern& pattern, ValueId root) {
     match_.root = root;
@@ -194,20 +194,27 @@ double Match::number(std::string_view name) const {
   return *value;
 }
 
-ValueId Match::call(const ir::Op& op, ir::Attrs attrs, std::vector<ValueId> inputs) {
-  return call_many(op, std::move(attrs), std::move(inputs), 1)[0];
-}
-
-std::vector<ValueId> Match::call_many(const ir::Op& op, ir::Attrs attrs, std::vector<ValueId> inputs, int outputs) {
+ValueId Match::call(const ir::Op& op, const ir::AttrMap& attrs, std::vector<ValueId> inputs) {
   ir::NodeOptions options;
   options.name = graph_.node(nodes.front()).name;
   options.rule = rule_;
-  options.outputs = outputs;
-  return graph_.node(graph_.add(op, std::move(attrs), std::move(inputs), std::move(options))).outputs;
+  return graph_.call(op, op.parse(attrs), std::move(inputs), std::move(options));
 }
 
-std::optional<Match> match(Graph& graph, const Pattern& pattern, ValueId root, std::string_view rule) {
-  return Matcher(graph, rule).run(pattern, root);
+bool Match::known_shape(const Shape& shape) const {
+  std::vector<int> symbols;
+  for (const Dim& d : shape.dims()) d.collect_symbols(symbols);
+  return std::ranges::all_of(symbols, [&](int s) { return static_cast<size_t>(s) < stable_.size() && stable_[static_cast<size_t>(s)]; });
+}
+
+ValueId Match::reshape(ValueId value, std::vector<Dim> dims) {
+  if (graph_.fact(value).shape == Shape(dims)) return value;
+  return call("Reshape", {{"allowzero", int64_t{1}}}, {value, graph_.add_known("", ir::Fact::known(std::move(dims)))});
+}
+
+std::optional<Match> match(Graph& graph, const Pattern& pattern, ValueId root, std::string_view rule,
+                           const std::vector<bool>& stable) {
+  return Matcher(graph, rule, stable).run(pattern, root);
 }
 
 }  // namespace sdx::rewrite

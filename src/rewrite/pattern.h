@@ -57,7 +57,7 @@ inline Pattern div(Pattern a, Pattern b) { return op("Div", {a, b}); }
 /// A pattern found in a graph, and the vocabulary for conditions and replacements.
 class Match {
  public:
-  Match(ir::Graph& graph, std::string rule) : graph_(graph), rule_(std::move(rule)) {}
+  Match(ir::Graph& graph, std::string rule, const std::vector<bool>& stable) : graph_(graph), rule_(std::move(rule)), stable_(stable) {}
 
   ir::Graph& graph() const { return graph_; }
   /// The value bound to that name; throws Internal for a name that the pattern does not bind.
@@ -66,20 +66,31 @@ class Match {
   const ir::Fact& fact(std::string_view name) const { return graph_.fact((*this)[name]); }
   /// The node that makes the value bound to that name.
   const ir::Node& node(std::string_view name) const;
-  template <class S>
-  const S& attrs(std::string_view name) const {
-    return node(name).attrs.as<S>();
+  /// An attribute of the node that makes the value bound to `name`; `absent` where it has none.
+  template <class T>
+  T attr(std::string_view name, std::string_view attribute, T absent) const {
+    const ir::AttrMap map = node(name).attrs.map();
+    auto it = map.find(attribute);
+    return it == map.end() ? absent : std::get<T>(it->second);
   }
   /// The single element of a constant as double.
   double number(std::string_view name) const;
   const ir::Fact& root_fact() const { return graph_.fact(root); }
 
-  /// Adds a node for the replacement; names and provenance follow the match.
-  ir::ValueId call(const ir::Op& op, ir::Attrs attrs, std::vector<ir::ValueId> inputs);
-  ir::ValueId call(std::string_view op, ir::Attrs attrs, std::vector<ir::ValueId> inputs) { return call(ops::get(op), std::move(attrs), std::move(inputs)); }
-  /// Adds a node with several outputs.
-  std::vector<ir::ValueId> call_many(const ir::Op& op, ir::Attrs attrs, std::vector<ir::ValueId> inputs, int outputs);
+  /// Adds a node of the replacement and returns its first output; names and provenance follow the match.
+  ir::ValueId call(const ir::Op& op, const ir::AttrMap& attrs, std::vector<ir::ValueId> inputs);
+  ir::ValueId call(std::string_view op, const ir::AttrMap& attrs, std::vector<ir::ValueId> inputs) {
+    return call(ops::get(op), attrs, std::move(inputs));
+  }
+  /// A node of an operator of our own.
+  ir::ValueId own(std::string_view op, const ir::AttrMap& attrs, std::vector<ir::ValueId> inputs) {
+    return call(ops::get(op, ops::kOwnDomain), attrs, std::move(inputs));
+  }
   ir::ValueId constant(Tensor value) { return graph_.add_constant("", std::move(value)); }
+  /// True where every size can be computed from the model's inputs.
+  bool known_shape(const Shape& shape) const;
+  /// The value under another shape of the same count; known_shape() must hold.
+  ir::ValueId reshape(ir::ValueId value, std::vector<Dim> dims);
 
   ir::ValueId root = ir::kNone;
   std::vector<ir::NodeId> nodes;  ///< matched nodes, the root's first
@@ -88,10 +99,12 @@ class Match {
   friend class Matcher;
   ir::Graph& graph_;
   std::string rule_;
+  const std::vector<bool>& stable_;  ///< symbols that the model's inputs bind
   std::map<std::string, ir::ValueId, std::less<>> values_;
 };
 
-/// Tries the pattern with `root` as the value of its outermost node.
-std::optional<Match> match(ir::Graph& graph, const Pattern& pattern, ir::ValueId root, std::string_view rule);
+/// Tries the pattern with `root` as the value of its outermost node. `stable`: symbols that the model's inputs bind.
+std::optional<Match> match(ir::Graph& graph, const Pattern& pattern, ir::ValueId root, std::string_view rule,
+                           const std::vector<bool>& stable);
 
 }  // namespace sdx::rewrite

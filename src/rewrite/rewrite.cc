@@ -30,7 +30,7 @@ class Driver {
  public:
   Driver(Graph& graph, Progress& progress) : graph_(graph), progress_(progress) {}
 
-  /// One application after the other until no rule of the stage applies.
+  /// One application after the other until no rule of the stage, or of an earlier one, applies.
   bool run(Stage stage) {
     bool changed = false;
     for (int sweep = 0; sweep < kMaxSweeps; ++sweep) {
@@ -49,7 +49,7 @@ class Driver {
  private:
   bool visit(NodeId id, Stage stage) {
     for (const Rule& rule : all_rules()) {
-      if (rule.stage() != stage || !progress_.allowed(rule.name())) continue;
+      if (rule.stage() > stage || !progress_.allowed(rule.name())) continue;
       for (const Pattern& pattern : rule.patterns()) {
         if (!may_start(*pattern, graph_.node(id))) continue;
         if (apply(rule, pattern, id)) return true;
@@ -68,7 +68,7 @@ class Driver {
     const auto index = static_cast<size_t>(pattern->output);
     if (index >= outputs.size() || outputs[index] == kNone) return false;
     const ValueId root = outputs[index];
-    auto found = match(graph_, pattern, root, rule.name());
+    auto found = match(graph_, pattern, root, rule.name(), progress_.stable);
     if (!found) return false;
     if (std::string reason = hazard(rule, *found); !reason.empty()) return miss(rule, id, reason);
     if (std::string reason = rule.failed_condition(*found); !reason.empty()) return miss(rule, id, reason);

@@ -42,6 +42,26 @@ std::vector<Rule> identity_rules() {
         return steps && std::ranges::all_of(*steps, [](const Dim& d) { return d.known() && d.value() > 0; });
       })
       .replace([](Match& m) { return m["x"]; }));
+  // Reshape(Reshape(x)) => Reshape(x), also where one of them is a Squeeze, an Unsqueeze or a Flatten
+  rules.push_back(canonicalise("merge-reshape")
+      .match(op_prefix("Reshape|Squeeze|Unsqueeze|Flatten", {op_prefix("Reshape|Squeeze|Unsqueeze|Flatten", {any("x")})}))
+      .keep_shared()
+      .when("the shape is known from symbols", [](const Match& m) { return m.root_fact().shape.has_rank() && m.known_shape(m.root_fact().shape); })
+      .replace([](Match& m) { return m.reshape(m["x"], m.root_fact().shape.dims()); }));
+  // Transpose(x) that only moves axes of size 1 => Reshape(x)
+  rules.push_back(canonicalise("transpose-to-reshape").match(op("Transpose", {any("x")}, "transpose"))
+      .when("only axes of size 1 change places", [](const Match& m) {
+        const Shape& x = m.fact("x").shape;
+        if (!x.has_rank() || !m.known_shape(x)) return false;
+        int64_t last = -1;
+        for (int64_t axis : m.attr<std::vector<int64_t>>("transpose", "perm", {})) {
+          if (x[static_cast<int>(axis)].is(1)) continue;
+          if (axis < last) return false;
+          last = axis;
+        }
+        return !m.attr<std::vector<int64_t>>("transpose", "perm", {}).empty();
+      })
+      .replace([](Match& m) { return m.reshape(m["x"], m.root_fact().shape.dims()); }));
   // Concat of one value => the value
   rules.push_back(canonicalise("drop-concat").match(op("Concat", {any("x")})).replace([](Match& m) { return m["x"]; }));
   return rules;
