@@ -112,8 +112,8 @@ Rule masked() {
 
 // The same over [b * h, s, d], with the scores reshaped to [b, h, s, t] where the mask is added.
 Rule batched_heads() {
-  auto apart = op_prefix("Reshape", {scores()}, "apart");
-  auto together = op_prefix("Reshape", {add(apart, any("mask"))});
+  auto apart_scores = op_prefix("Reshape", {scores()}, "apart");
+  auto together = op_prefix("Reshape", {add(apart_scores, any("mask"))});
   return begin("fuse-batched-attention").match(weighted(together))
       .when("the scores have 4 axes where the mask is added", [](const Match& m) {
         return m.fact("apart").shape.has_rank() && m.fact("apart").rank() == 4 && m.fact("q").rank() == 3 && m.fact("v").rank() == 3;
