@@ -46,7 +46,7 @@ const std::vector<MathCase>& cases() {
       {"exp", UnaryOp::kExp, {}, [](double x) { return std::exp(x); }, 1.5, none},
       {"log", UnaryOp::kLog, {}, [](double x) { return std::log(x); }, 1.5, none},
       {"erf", UnaryOp::kErf, {}, [](double x) { return std::erf(x); }, 6, none},
-      {"tanh", UnaryOp::kTanh, {}, [](double x) { return std::tanh(x); }, 5, none},
+      {"tanh", UnaryOp::kTanh, {}, [](double x) { return std::tanh(x); }, 6, none},
       {"sigmoid", UnaryOp::kSigmoid, {}, sigmoid, 3, tiny},
       {"silu",
        UnaryOp::kSilu,
