@@ -47,7 +47,7 @@ std::optional<std::string> difference(const Tensor& result, const Tensor& expect
     return cat("shape ", result.extents().text(), " instead of ", expected.extents().text());
   }
   const ConstView a = result.view(), b = expected.view();
-  const bool floats = b.dtype == DType::kF64 || b.dtype == DType::kF32 || is_half(b.dtype);
+  const bool floats = is_float(b.dtype);
   const double largest = floats ? largest_magnitude(b) : 0;
   for (int64_t i = 0; i < b.count(); ++i) {
     bool good;

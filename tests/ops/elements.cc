@@ -28,13 +28,14 @@ double number(const std::string& word) {
   return value;
 }
 
+/// Numbers beyond the range become what the type has for them; float8e8m0 takes the nearest power of two.
 uint8_t float8_code(DType type, float x) {
   switch (type) {
-    case DType::kF8E4M3FN: return to_float8_e4m3fn(x).bits;
-    case DType::kF8E4M3FNUZ: return to_float8_e4m3fnuz(x).bits;
-    case DType::kF8E5M2: return to_float8_e5m2(x).bits;
-    case DType::kF8E5M2FNUZ: return to_float8_e5m2fnuz(x).bits;
-    default: return to_float8_e8m0(x).bits;
+    case DType::kF8E4M3FN: return to_float8_e4m3fn(x, Overflow::kSpecial).bits;
+    case DType::kF8E4M3FNUZ: return to_float8_e4m3fnuz(x, Overflow::kSpecial).bits;
+    case DType::kF8E5M2: return to_float8_e5m2(x, Overflow::kSpecial).bits;
+    case DType::kF8E5M2FNUZ: return to_float8_e5m2fnuz(x, Overflow::kSpecial).bits;
+    default: return std::fpclassify(x) == FP_SUBNORMAL ? 0 : to_float8_e8m0(x, PowerRounding::kNearest).bits;
   }
 }
 
