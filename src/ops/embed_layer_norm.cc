@@ -1,5 +1,6 @@
 // com.microsoft's EmbedLayerNormalization: the norm of summed word, position and segment embeddings.
 #include "kernels/norm.h"
+#include "ops/broadcast_copy.h"
 #include "ops/family.h"
 
 namespace sdx::ops {
@@ -42,9 +43,13 @@ void infer(InferContext& c) {
     if (!c.has(i)) continue;
     c.require_dtype(i, {DType::kI32});
     c.require_rank(i, 2, 2);
+    if (i == kPositionIds) {
+      require_broadcasts_to(c, c.input(i).shape, ids, "the position ids");
+      continue;
+    }
     const Shape& s = c.input(i).shape;
     if (!s.has_rank()) continue;
-    if (!(i == kPositionIds && s[0].is(1))) c.require_equal(s[0], ids[0], "the batch sizes of the ids");
+    c.require_equal(s[0], ids[0], "the batch sizes of the ids");
     c.require_equal(s[1], ids[1], "the lengths of the ids");
   }
   if (!c.has(kPositionIds) && c.input(kPositions).shape.has_rank()) {
@@ -67,7 +72,8 @@ void sum_embeddings(RunContext& c, int64_t row, const float* missing, float* to)
   int64_t position = row % length;
   if (c.has_input(kPositionIds)) {
     const ConstView ids = c.input(kPositionIds);
-    position = ids.as<int32_t>()[ids.extents[0] == 1 ? position : row];
+    const int64_t item = ids.extents[0] == 1 ? 0 : row / length;
+    position = ids.as<int32_t>()[item * ids.extents[1] + (ids.extents[1] == 1 ? 0 : position)];
   }
   const float* word = embedding(c.input(kWords), c.input(kIds).as<int32_t>()[row], missing);
   const float* at = embedding(c.input(kPositions), position, missing);
