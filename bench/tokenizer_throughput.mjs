@@ -1,7 +1,7 @@
 // Encoding speed beside the native reference: one thread, the same lines, passes interleaved A B A B; see usage below.
 //
 // usage: node bench/tokenizer_throughput.mjs [--pairs N] [--megabytes M] [--text FILE] [--tokenizer NAME]...
-// Needs build/release/bench/tokenize_throughput (or THROUGHPUT_BIN), ../shared and the packages of tests/text/oracle.
+// Needs build/release/bench/text/tokenize_throughput (or THROUGHPUT_BIN), ../shared and the packages of tests/text/oracle.
 // Both sides get every line of one text, special tokens added, truncation and padding off. The reference is taken at its
 // fastest on one thread: one encodeBatch call a pass, results not read back into JavaScript.
 import { spawn } from 'node:child_process';
@@ -26,7 +26,7 @@ const { values: flags } = parseArgs({
   },
 });
 const shared = process.env.SARDONYX_SHARED ?? resolve(root, '../shared');
-const program = process.env.THROUGHPUT_BIN ?? join(root, 'build/release/bench/tokenize_throughput');
+const program = process.env.THROUGHPUT_BIN ?? join(root, 'build/release/bench/text/tokenize_throughput');
 const goals = { 'bert-base-uncased': 5, gpt2: 5, 'roberta-base': 5, 'whisper.tiny': 5, 't5-small': 3, 'barthez-xlmr-like': 5 };
 
 /** Lines of invented words in Zipf-like frequencies with the usual punctuation, mostly Latin script, one in twelve another one. */
