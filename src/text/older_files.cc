@@ -1,12 +1,113 @@
-// Folders without tokenizer.json.
+// Folders without tokenizer.json: which files they have, and the two simplest kinds, vocab.txt and CTC's vocab.json.
+#include <string_view>
+
 #include "base/error.h"
+#include "text/folder_parts.h"
+#include "text/json_reader.h"
 #include "text/loaders.h"
 
 namespace sdx::text {
+namespace {
+
+constexpr size_t kMaxVocabBytes = size_t{1} << 28;
+
+bool in_brackets(std::string_view token) { return token.size() > 2 && token.front() == '[' && token.back() == ']'; }
+
+bool has_upper_case(std::string_view token) {
+  for (const char c : token) {
+    if (c >= 'A' && c <= 'Z') return true;
+  }
+  return false;
+}
+
+/// One token a line; its id is the line's number. `cased` tells whether a token has a capital letter.
+Vocab read_vocab_txt(const std::string& path, bool& cased) {
+  const std::string text = read_file(path, kMaxVocabBytes);
+  Vocab vocab;
+  uint64_t id = 0;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    std::string_view token = std::string_view(text).substr(begin, end - begin);
+    while (token.ends_with('\r')) token.remove_suffix(1);
+    vocab.add(token, id++);
+    cased |= has_upper_case(token) && !in_brackets(token);
+    begin = end + 1;
+  }
+  return vocab;
+}
+
+/// The configured token of a role, else BERT's.
+std::string token_or(const FolderConfig& config, const char* role, const char* fallback) {
+  const auto token = config.special(role);
+  return token ? token->content : fallback;
+}
+
+/// BERT's vocab.txt. Without do_lower_case, a vocabulary that has capital letters is taken for a cased one.
+TokenizerParts load_bert(const std::string& folder, const FolderConfig& config) {
+  bool cased = false;
+  Vocab vocab = read_vocab_txt(folder + "/vocab.txt", cased);
+  const std::string unknown = token_or(config, "unk_token", "[UNK]"), cls = token_or(config, "cls_token", "[CLS]"),
+                    sep = token_or(config, "sep_token", "[SEP]"), pad = token_or(config, "pad_token", "[PAD]"),
+                    mask = token_or(config, "mask_token", "[MASK]");
+  TokenizerParts parts;
+  for (const std::string& token : {pad, unknown, cls, sep, mask}) {
+    if (vocab.find(token) != kNone) parts.added_tokens.push_back(special_token(token));
+  }
+  add_configured_tokens(
+      config, [](const std::string&) { return false; }, vocab, parts.added_tokens);
+  BertNormalizerOptions options;
+  options.lowercase = config.flag("do_lower_case").value_or(!cased);
+  options.strip_accents = config.flag("strip_accents").value_or(options.lowercase);
+  options.chinese = config.flag("tokenize_chinese_chars").value_or(true);
+  parts.normalizer = make_bert_normalizer(options);
+  parts.pretokenizer = make_bert_pretokenizer();
+  parts.model = make_wordpiece(std::move(vocab), {unknown, "##", 100});
+  parts.post_processor = make_surroundings(*parts.model, {cls, "A", sep}, {cls, "A", sep, "B/1", sep + "/1"});
+  parts.decoder = make_wordpiece_decoder("##", true);
+  set_roles(parts, {{"unk", unknown}, {"cls", cls}, {"sep", sep}, {"pad", pad}, {"mask", mask}});
+  return parts;
+}
+
+/// Wav2Vec2's vocab.json: every character is a token, a space is the word delimiter, ids decode by CTC's rule.
+TokenizerParts load_ctc(const std::string& folder, const FolderConfig& config) {
+  Vocab vocab = read_vocab_json(folder + "/vocab.json");
+  const std::string unknown = token_or(config, "unk_token", "<unk>"), pad = token_or(config, "pad_token", "<pad>"),
+                    bos = token_or(config, "bos_token", "<s>"), eos = token_or(config, "eos_token", "</s>");
+  const std::string delimiter = config.text("word_delimiter_token").value_or("|");
+  TokenizerParts parts;
+  for (const std::string& token : {pad, bos, eos, unknown}) {
+    if (vocab.find(token) != kNone) parts.added_tokens.push_back(special_token(token));
+  }
+  add_configured_tokens(
+      config, [](const std::string&) { return false; }, vocab, parts.added_tokens);
+  parts.normalizer = make_replace(Pattern::literal(" "), delimiter);
+  parts.pretokenizer = make_split(Pattern::literal(delimiter), SplitBehavior::kIsolated, false);
+  BpeOptions options;
+  options.unknown = unknown;
+  parts.model = make_bpe(std::move(vocab), {}, options, false);
+  parts.decoder = make_ctc_decoder(pad, delimiter, false);
+  set_roles(parts, {{"unk", unknown}, {"pad", pad}, {"bos", bos}, {"eos", eos}});
+  return parts;
+}
+
+TokenizerParts load_parts(const std::string& folder, const FolderConfig& config) {
+  if (auto parts = load_sentencepiece_folder(folder, config)) return std::move(*parts);
+  if (file_exists(folder + "/vocab.txt")) return load_bert(folder, config);
+  if (!file_exists(folder + "/vocab.json")) {
+    fail(ErrorKind::kUnsupportedModel, folder,
+         " has no tokenizer.json, vocab.txt, vocab.json or SentencePiece model; fetch the tokenizer's files");
+  }
+  return file_exists(folder + "/merges.txt") ? load_byte_level_folder(folder, config) : load_ctc(folder, config);
+}
+
+}  // namespace
+
+PreTokenizerPtr make_unicode_scripts() { fail(ErrorKind::kUnsupportedModel, "UnicodeScripts is not supported yet"); }
 
 TokenizerParts load_older_files(const std::string& folder) {
-  fail(ErrorKind::kUnsupportedModel, "the folder ", folder, " has no tokenizer.json");
+  TokenizerParts parts = load_parts(folder, FolderConfig::load(folder));
+  apply_folder_config(folder, parts);
+  return parts;
 }
-PreTokenizerPtr make_unicode_scripts() { fail(ErrorKind::kUnsupportedModel, "UnicodeScripts is not supported yet"); }
 
 }  // namespace sdx::text

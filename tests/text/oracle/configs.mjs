@@ -65,7 +65,11 @@ function paddingOf(target, json) {
 export function pieceConfigs(target, seed) {
   const ordinary = target.ordinaryIds;
   const known = new Set(ordinary);
-  const cut = ({ category, text }) => ({ category, text: target.control.reduce((all, piece) => all.replaceAll(piece, ''), text) });
+  const cut = ({ category, text }) => {
+    let rest = text;
+    while (target.control.some((piece) => rest.includes(piece))) rest = target.control.reduce((all, piece) => all.replaceAll(piece, ''), rest);
+    return { category, text: rest };
+  };
   const plain = encoding('pieces', ['--no-truncation', '--padding', 'none'], {}, { share: 1, special: false, long: true });
   const decode = decoding('pieces-decode', ['--skip-special-tokens'], true, { size: 0 }, seed);
   return [

@@ -144,7 +144,7 @@ async function runPieces(target) {
   const oracle = new PieceOracle(target.pieces);
   const list = await oracle.vocabulary();
   oracle.stop();
-  const control = list.filter((piece) => /^(<.*>|\[.*\])$/.test(piece) && !/^(<0x..>|<.?>)$/.test(piece));
+  const control = list.filter((piece) => /^(<.+>|\[.+\])$/.test(piece) && !/^<0x..>$/.test(piece));
   const ids = target.pieces.vocab ? Object.entries(target.pieces.vocab) : list.map((piece, id) => [piece, id]);
   const ordinary = { ...target, control, ordinaryIds: ids.filter(([piece]) => !control.includes(piece) && piece !== '</s>').map(([, id]) => id) };
   const vocabulary = { added: ['>>mg<<', '<s', 's>'], pieces: list.map((piece) => piece.replaceAll('▁', ' ')) };

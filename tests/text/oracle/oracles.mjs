@@ -46,7 +46,7 @@ export class NativeOracle {
   }
 }
 
-function fields(encoding, nested = false) {
+function fields(encoding) {
   const result = {
     ids: encoding.getIds(),
     tokens: encoding.getTokens(),
@@ -56,8 +56,8 @@ function fields(encoding, nested = false) {
     offsets: encoding.getOffsets(),
     word_ids: encoding.getWordIds().map((word) => word ?? null),
   };
-  const overflowing = nested ? [] : encoding.getOverflowing();
-  if (overflowing.length) result.overflowing = overflowing.map((part) => fields(part, true));
+  const overflowing = encoding.getOverflowing();
+  if (overflowing.length) result.overflowing = overflowing.map(fields);
   return result;
 }
 

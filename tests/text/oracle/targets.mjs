@@ -44,7 +44,7 @@ function ctcReference(vocab) {
     version: '1.0', truncation: null, padding: null,
     added_tokens: ['<pad>', '<s>', '</s>', '<unk>'].map((content) => ({ id: vocab[content], content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true })),
     normalizer: { type: 'Replace', pattern: { String: ' ' }, content: '|' },
-    pre_tokenizer: { type: 'Split', pattern: { Regex: '[\\s\\S]' }, behavior: 'Isolated', invert: false },
+    pre_tokenizer: { type: 'Split', pattern: { String: '|' }, behavior: 'Isolated', invert: false },
     post_processor: null,
     decoder: { type: 'CTC', pad_token: '<pad>', word_delimiter_token: '|', cleanup: false },
     model: { type: 'BPE', dropout: null, unk_token: '<unk>', continuing_subword_prefix: null, end_of_word_suffix: null, fuse_unk: false, vocab, merges: [] },
