@@ -1,0 +1,124 @@
+// Coordinates and weights of resampling.
+#include "ops/resample.h"
+
+#include <cmath>
+
+namespace sdx::ops {
+namespace {
+
+template <class E, size_t N>
+std::optional<E> named(std::string_view name, const std::array<std::string_view, N>& names) {
+  for (size_t i = 0; i < N; ++i) {
+    if (names[i] == name) return static_cast<E>(i);
+  }
+  return std::nullopt;
+}
+
+/// The input coordinate of output position `x`.
+double coordinate(Coordinates mode, const ResampledAxis& a, double x) {
+  const auto from = static_cast<double>(a.from);
+  const double length = a.scale * from;  // of the output, before it was rounded
+  switch (mode) {
+    case Coordinates::kAlignCorners: return length == 1 ? 0 : x * (from - 1) / (length - 1);
+    case Coordinates::kAsymmetric: return x / a.scale;
+    case Coordinates::kTfHalfPixelForNearest: return (x + 0.5) / a.scale;
+    case Coordinates::kPytorchHalfPixel: return length == 1 ? -0.5 : (x + 0.5) / a.scale - 0.5;
+    case Coordinates::kHalfPixelSymmetric: {
+      const double offset = from / 2 * (1 - static_cast<double>(a.to) / length);
+      return offset + (x + 0.5) / a.scale - 0.5;
+    }
+    case Coordinates::kTfCropAndResize:
+      if (length == 1) return (a.start + a.end) * (from - 1) / 2;
+      return a.start * (from - 1) + x * (a.end - a.start) * (from - 1) / (length - 1);
+    case Coordinates::kHalfPixel: break;
+  }
+  return (x + 0.5) / a.scale - 0.5;
+}
+
+bool is_outside(Coordinates mode, const ResampledAxis& a, double at) {
+  return mode == Coordinates::kTfCropAndResize && !(at >= 0 && at <= static_cast<double>(a.from - 1));
+}
+
+/// Keys' cubic convolution kernel.
+double cubic(double x, double a) {
+  x = std::abs(x);
+  if (x <= 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  if (x < 2) return ((x - 5) * x + 8) * x * a - 4 * a;
+  return 0;
+}
+
+double kernel(const Resampling& how, double x) {
+  if (how.interpolation == Interpolation::kCubic) return cubic(x, how.cubic_a);
+  return std::max(0.0, 1 - std::abs(x));
+}
+
+int64_t clamp_position(double position, int64_t n) {
+  return static_cast<int64_t>(std::clamp(position, 0.0, static_cast<double>(n - 1)));
+}
+
+}  // namespace
+
+std::optional<Interpolation> interpolation_of(std::string_view name) {
+  return named<Interpolation>(name, std::to_array<std::string_view>({"nearest", "linear", "cubic"}));
+}
+
+std::optional<Coordinates> coordinates_of(std::string_view name) {
+  return named<Coordinates>(name, std::to_array<std::string_view>({"half_pixel", "half_pixel_symmetric",
+                                                                   "pytorch_half_pixel", "align_corners", "asymmetric",
+                                                                   "tf_half_pixel_for_nn", "tf_crop_and_resize"}));
+}
+
+std::optional<Rounding> rounding_of(std::string_view name) {
+  return named<Rounding>(name,
+                         std::to_array<std::string_view>({"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}));
+}
+
+Taps make_taps(const RunContext& c, const Resampling& how, const ResampledAxis& axis) {
+  const double reach = how.interpolation == Interpolation::kCubic ? 2 : 1;
+  const double stretch = how.antialias ? std::min(axis.scale, 1.0) : 1.0;
+  const double first = std::floor(-reach / stretch) + 1;
+  if (!(first >= -4.0 * static_cast<double>(axis.from) - 8)) {
+    fail(ErrorKind::kInvalidInput, "an axis of ", axis.from, " elements is resized by ", axis.scale,
+         ", which is too small a scale");
+  }
+  Taps taps;
+  taps.count = 2 - 2 * static_cast<int64_t>(first);
+  taps.index = c.scratch<int64_t>(axis.to * taps.count);
+  taps.weight = c.scratch<double>(axis.to * taps.count);
+  taps.outside = c.scratch<bool>(axis.to);
+  taps.any_outside = false;
+  for (int64_t j = 0; j < axis.to; ++j) {
+    const double at = coordinate(how.coordinates, axis, static_cast<double>(j));
+    taps.outside[j] = is_outside(how.coordinates, axis, at);
+    taps.any_outside |= taps.outside[j];
+    const double base = std::floor(at), ratio = at - base;
+    double* weight = taps.weight + j * taps.count;
+    double total = 0;
+    for (int64_t t = 0; t < taps.count; ++t) {
+      const double step = first + static_cast<double>(t), position = base + step;
+      const bool excluded = how.exclude_outside && !(position >= 0 && position < static_cast<double>(axis.from));
+      weight[t] = excluded ? 0 : kernel(how, stretch * (step - ratio));
+      taps.index[j * taps.count + t] = clamp_position(position, axis.from);
+      total += weight[t];
+    }
+    for (int64_t t = 0; t < taps.count && total != 0; ++t) weight[t] /= total;
+  }
+  return taps;
+}
+
+const int64_t* make_nearest(const RunContext& c, const Resampling& how, const ResampledAxis& axis, bool* outside) {
+  int64_t* map = c.scratch<int64_t>(axis.to);
+  for (int64_t j = 0; j < axis.to; ++j) {
+    const double at = coordinate(how.coordinates, axis, static_cast<double>(j));
+    const double low = std::floor(at), ratio = at - low;
+    bool up = ratio > 0;
+    if (how.rounding == Rounding::kFloor) up = false;
+    if (how.rounding == Rounding::kPreferFloor) up = ratio > 0.5;
+    if (how.rounding == Rounding::kPreferCeil) up = ratio >= 0.5;
+    map[j] = clamp_position(low + up, axis.from);
+    if (outside) outside[j] = is_outside(how.coordinates, axis, at);
+  }
+  return map;
+}
+
+}  // namespace sdx::ops

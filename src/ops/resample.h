@@ -1,0 +1,60 @@
+// Resampling along one axis: for each output position the input positions it mixes, and their weights.
+#pragma once
+
+#include <string_view>
+
+#include "ops/family.h"
+
+namespace sdx::ops {
+
+enum class Interpolation : uint8_t { kNearest, kLinear, kCubic };
+enum class Coordinates : uint8_t {
+  kHalfPixel,
+  kHalfPixelSymmetric,
+  kPytorchHalfPixel,
+  kAlignCorners,
+  kAsymmetric,
+  kTfHalfPixelForNearest,
+  kTfCropAndResize
+};
+enum class Rounding : uint8_t { kPreferFloor, kPreferCeil, kFloor, kCeil };
+
+/// By ONNX's names; nothing for a name that is none.
+std::optional<Interpolation> interpolation_of(std::string_view name);
+std::optional<Coordinates> coordinates_of(std::string_view name);
+std::optional<Rounding> rounding_of(std::string_view name);
+
+/// What is the same for all axes of a Resize.
+struct Resampling {
+  Interpolation interpolation = Interpolation::kNearest;
+  Coordinates coordinates = Coordinates::kHalfPixel;
+  Rounding rounding = Rounding::kPreferFloor;
+  double cubic_a = -0.75;
+  bool antialias = false;        ///< widens the kernel where an axis shrinks
+  bool exclude_outside = false;  ///< positions outside weigh nothing, instead of standing for the border
+};
+
+/// One axis: `from` elements become `to`, with the part [start, end] of its length cut out for kTfCropAndResize.
+struct ResampledAxis {
+  int64_t from, to;
+  double scale;
+  double start = 0, end = 1;
+};
+
+/// Output position j mixes weight[j * count + t] of input position index[j * count + t]. `outside[j]`: the position is
+/// outside the cropped part and takes the extrapolation value.
+struct Taps {
+  int64_t count;
+  int64_t* index;
+  double* weight;
+  bool* outside;
+  bool any_outside;
+};
+
+/// Tables in scratch memory; formulas as in the standard's definition of Resize.
+Taps make_taps(const RunContext& c, const Resampling& how, const ResampledAxis& axis);
+
+/// Output j copies input position [j]; in scratch memory. Marks positions outside in `outside` where it is given.
+const int64_t* make_nearest(const RunContext& c, const Resampling& how, const ResampledAxis& axis, bool* outside);
+
+}  // namespace sdx::ops
