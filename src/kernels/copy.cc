@@ -57,53 +57,78 @@ void copy_runs(const StridedLoop<2>& loop, char* to, const char* from, int64_t b
   });
 }
 
-/// Where the two innermost dimensions of the loop are a transposition (the source walks down columns) that is worth
-/// blocks: whole planes go to transpose_block.
-bool is_transposition(const StridedLoop<2>& loop) {
-  const int r = loop.rank;
-  if (r < 2 || loop.inner(0) != 1 || loop.inner(1) == 1 || loop.inner(1) == 0) return false;
-  return loop.stride[1][r - 2] == 1 && loop.extent[r - 1] >= 4 && loop.extent[r - 2] >= 4;
+/// The dimension along which the source is contiguous, where the innermost one of the loop is not: together they make
+/// a transposition. -1 where there is none worth tiles.
+int transposed_dimension(const StridedLoop<2>& loop) {
+  const int last = loop.rank - 1;
+  if (loop.inner(0) != 1 || loop.inner(1) == 1 || loop.inner(1) == 0 || loop.extent[last] < 2) return -1;
+  for (int d = last - 1; d >= 0; --d) {
+    if (loop.stride[1][d] == 1) return loop.extent[d] >= 4 ? d : -1;
+  }
+  return -1;
 }
 
-void copy_planes(const StridedLoop<2>& loop, char* to, const char* from, int bytes, int64_t begin, int64_t end) {
-  const int r = loop.rank;
-  const int64_t height = loop.extent[r - 2], width = loop.extent[r - 1], plane = height * width;
-  StridedLoop<2> outer = loop;
-  outer.rank = r > 2 ? r - 2 : 1;
-  if (r == 2) {
-    outer.extent[0] = 1;
-    outer.stride[0][0] = outer.stride[1][0] = 0;
+/// Dimensions [first, first + rank) of a loop.
+StridedLoop<2> part_of(const StridedLoop<2>& loop, int first, int rank) {
+  StridedLoop<2> part;
+  if (rank <= 0) return part;
+  part.rank = rank;
+  for (int d = 0; d < rank; ++d) {
+    part.extent[d] = loop.extent[first + d];
+    for (int k = 0; k < 2; ++k) part.stride[k][d] = loop.stride[k][first + d];
   }
-  // Rows of the destination are the unit of the split, so a range may begin and end inside a plane.
-  const int64_t first = begin / plane, last = (end + plane - 1) / plane;
-  for_runs(outer, first, last, [&](int64_t index, const std::array<int64_t, 2>& o, int64_t n) {
-    for (int64_t p = 0; p < n; ++p) {
-      char* target = to + (o[0] + p * outer.inner(0)) * bytes;
-      const char* source = from + (o[1] + p * outer.inner(1)) * bytes;
-      const int64_t plane_begin = std::max<int64_t>(begin - (index + p) * plane, 0);
-      const int64_t plane_end = std::min(end - (index + p) * plane, plane);
-      const int64_t row_begin = (plane_begin + width - 1) / width, row_end = plane_end / width;
-      const auto piece = [&](int64_t from_element, int64_t to_element) {
-        StridedLoop<2> inner = loop;
-        inner.rank = 2;
-        for (int k = 0; k < 2; ++k) {
-          inner.extent[k] = loop.extent[r - 2 + k];
-          for (int operand = 0; operand < 2; ++operand) inner.stride[operand][k] = loop.stride[operand][r - 2 + k];
-        }
-        with_word(bytes,
-                  [&](auto word) { copy_runs<decltype(word)>(inner, target, source, from_element, to_element); });
-      };
-      if (row_begin >= row_end) {
-        piece(plane_begin, plane_end);
-        continue;
-      }
-      piece(plane_begin, row_begin * width);
-      transpose_block(target + row_begin * loop.stride[0][r - 2] * bytes, loop.stride[0][r - 2],
-                      source + row_begin * bytes, loop.inner(1), {row_end - row_begin, width}, bytes);
-      piece(row_end * width, plane_end);
-    }
-  });
+  return part;
 }
+
+/// A plane holds all that lies inside dimension t, a row all that lies inside one index of it. Whole rows of a plane
+/// go to transpose_block, once for each index between t and the innermost dimension; what a range has of the rows at
+/// its ends goes by elements.
+class Planes {
+ public:
+  Planes(const StridedLoop<2>& loop, int t, int bytes)
+      : outer_(part_of(loop, 0, t)),
+        plane_(part_of(loop, t, loop.rank - t)),
+        middle_(part_of(loop, t + 1, loop.rank - t - 2)),
+        row_(middle_.count() * loop.extent[loop.rank - 1]),
+        size_(plane_.extent[0] * row_),
+        bytes_(bytes) {}
+
+  void copy(char* to, const char* from, int64_t begin, int64_t end) const {
+    for_runs(outer_, begin / size_, (end + size_ - 1) / size_,
+             [&](int64_t index, const std::array<int64_t, 2>& o, int64_t n) {
+               for (int64_t p = 0; p < n; ++p) {
+                 const int64_t start = (index + p) * size_;
+                 copy_plane(to + (o[0] + p * outer_.inner(0)) * bytes_, from + (o[1] + p * outer_.inner(1)) * bytes_,
+                            std::max<int64_t>(begin - start, 0), std::min(end - start, size_));
+               }
+             });
+  }
+
+ private:
+  void copy_plane(char* to, const char* from, int64_t begin, int64_t end) const {
+    const int64_t first = (begin + row_ - 1) / row_, last = end / row_;
+    if (first >= last) return by_elements(to, from, begin, end);
+    by_elements(to, from, begin, first * row_);
+    const Extent2 extent{last - first, plane_.extent[plane_.rank - 1]};
+    for_runs(middle_, 0, middle_.count(), [&](int64_t, const std::array<int64_t, 2>& o, int64_t n) {
+      for (int64_t m = 0; m < n; ++m) {
+        const int64_t target = o[0] + m * middle_.inner(0) + first * plane_.stride[0][0];
+        const int64_t source = o[1] + m * middle_.inner(1) + first;
+        transpose_block(to + target * bytes_, plane_.stride[0][0], from + source * bytes_, plane_.inner(1), extent,
+                        bytes_);
+      }
+    });
+    by_elements(to, from, last * row_, end);
+  }
+
+  void by_elements(char* to, const char* from, int64_t begin, int64_t end) const {
+    with_word(bytes_, [&](auto word) { copy_runs<decltype(word)>(plane_, to, from, begin, end); });
+  }
+
+  StridedLoop<2> outer_, plane_, middle_;
+  int64_t row_, size_;
+  int bytes_;
+};
 
 }  // namespace
 
@@ -111,7 +136,7 @@ void strided_copy(const StridedLoop<2>& loop, void* to, const void* from, int by
   if (begin >= end) return;
   char* target = static_cast<char*>(to);
   const char* source = static_cast<const char*>(from);
-  if (is_transposition(loop)) return copy_planes(loop, target, source, bytes, begin, end);
+  if (const int t = transposed_dimension(loop); t >= 0) return Planes(loop, t, bytes).copy(target, source, begin, end);
   with_word(bytes, [&](auto word) { copy_runs<decltype(word)>(loop, target, source, begin, end); });
 }
 

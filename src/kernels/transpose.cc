@@ -1,4 +1,4 @@
-// transpose_block: tiles of 4-byte elements in vectors, other widths in blocks that stay in the first cache.
+// transpose_block: square tiles in vectors of 16 bytes.
 #include "kernels/transpose.h"
 
 #include <algorithm>
@@ -29,46 +29,49 @@ HWY_INLINE void by_elements(char* to, int64_t to_stride, const char* from, int64
   }
 }
 
-/// 4 x 4 tiles of 4-byte elements by two rounds of interleaving.
-HWY_INLINE void tile_4x4(char* to, int64_t to_stride, const char* from, int64_t from_stride) {
-  const hn::Full128<uint32_t> d;
-  const hn::Repartition<uint64_t, decltype(d)> dw;
-  const auto row = [&](int64_t i) {
-    return hn::LoadU(d, reinterpret_cast<const uint32_t*>(from + i * from_stride * 4));
-  };
-  const auto a = row(0), b = row(1), c = row(2), e = row(3);
-  const auto ab_low = hn::BitCast(dw, hn::InterleaveLower(d, a, b));
-  const auto ce_low = hn::BitCast(dw, hn::InterleaveLower(d, c, e));
-  const auto ab_high = hn::BitCast(dw, hn::InterleaveUpper(d, a, b));
-  const auto ce_high = hn::BitCast(dw, hn::InterleaveUpper(d, c, e));
-  const auto put = [&](int64_t i, auto v) {
-    hn::StoreU(hn::BitCast(d, v), d, reinterpret_cast<uint32_t*>(to + i * to_stride * 4));
-  };
-  put(0, hn::InterleaveLower(dw, ab_low, ce_low));
-  put(1, hn::InterleaveUpper(dw, ab_low, ce_low));
-  put(2, hn::InterleaveLower(dw, ab_high, ce_high));
-  put(3, hn::InterleaveUpper(dw, ab_high, ce_high));
+/// A square tile of one vector of 16 bytes a row. Interleaving row i with row i + n/2 moves the top bit of the row
+/// number to the bottom of the lane number; log2(n) rounds exchange the two numbers.
+template <class Word>
+HWY_INLINE void tile(char* to, int64_t to_stride, const char* from, int64_t from_stride) {
+  constexpr int64_t kBytes = sizeof(Word);
+  constexpr int kSide = 16 / sizeof(Word);
+  const hn::Full128<Word> d;
+  hn::Vec<decltype(d)> rows[kSide], next[kSide];
+  for (int i = 0; i < kSide; ++i)
+    rows[i] = hn::LoadU(d, reinterpret_cast<const Word*>(from + i * from_stride * kBytes));
+  for (int round = 1; round < kSide; round *= 2) {
+    for (int i = 0; i < kSide / 2; ++i) {
+      next[2 * i] = hn::InterleaveLower(d, rows[i], rows[i + kSide / 2]);
+      next[2 * i + 1] = hn::InterleaveUpper(d, rows[i], rows[i + kSide / 2]);
+    }
+    for (int i = 0; i < kSide; ++i) rows[i] = next[i];
+  }
+  for (int i = 0; i < kSide; ++i) hn::StoreU(rows[i], d, reinterpret_cast<Word*>(to + i * to_stride * kBytes));
 }
 
-void words4(char* to, int64_t to_stride, const char* from, int64_t from_stride, Extent2 extent) {
-  constexpr int64_t kBlock = 32;
-  const int64_t rows = extent.rows / 4 * 4, cols = extent.cols / 4 * 4;
+/// Tiles in blocks whose rows and columns stay in the first cache, then the rest.
+template <class Word>
+void tiles(char* to, int64_t to_stride, const char* from, int64_t from_stride, Extent2 extent) {
+  constexpr int64_t kBytes = sizeof(Word), kSide = 16 / sizeof(Word);
+  constexpr int64_t kBlock = kSide < 8 ? 32 : 64;
+  const int64_t rows = extent.rows / kSide * kSide, cols = extent.cols / kSide * kSide;
   for (int64_t r0 = 0; r0 < rows; r0 += kBlock) {
     for (int64_t c0 = 0; c0 < cols; c0 += kBlock) {
-      for (int64_t r = r0; r < std::min(rows, r0 + kBlock); r += 4) {
-        for (int64_t c = c0; c < std::min(cols, c0 + kBlock); c += 4) {
-          tile_4x4(to + (r * to_stride + c) * 4, to_stride, from + (c * from_stride + r) * 4, from_stride);
+      for (int64_t r = r0; r < std::min(rows, r0 + kBlock); r += kSide) {
+        for (int64_t c = c0; c < std::min(cols, c0 + kBlock); c += kSide) {
+          tile<Word>(to + (r * to_stride + c) * kBytes, to_stride, from + (c * from_stride + r) * kBytes, from_stride);
         }
       }
     }
   }
-  by_elements<uint32_t>(to, to_stride, from, from_stride, {0, cols}, {rows, extent.cols});
-  by_elements<uint32_t>(to, to_stride, from, from_stride, {rows, 0}, extent);
+  by_elements<Word>(to, to_stride, from, from_stride, {0, cols}, {rows, extent.cols});
+  by_elements<Word>(to, to_stride, from, from_stride, {rows, 0}, extent);
 }
 
+/// Elements as wide as a vector: blocks alone.
 template <class Word>
-void words(char* to, int64_t to_stride, const char* from, int64_t from_stride, Extent2 extent) {
-  constexpr int64_t kBlock = 64 / sizeof(Word) < 16 ? 16 : 64 / sizeof(Word);
+void blocks(char* to, int64_t to_stride, const char* from, int64_t from_stride, Extent2 extent) {
+  constexpr int64_t kBlock = 16;
   for (int64_t r = 0; r < extent.rows; r += kBlock) {
     for (int64_t c = 0; c < extent.cols; c += kBlock) {
       by_elements<Word>(to, to_stride, from, from_stride, {r, c},
@@ -81,11 +84,11 @@ void transpose_block(void* to, int64_t to_stride, const void* from, int64_t from
   char* target = static_cast<char*>(to);
   const char* source = static_cast<const char*>(from);
   switch (bytes) {
-    case 1: return words<uint8_t>(target, to_stride, source, from_stride, extent);
-    case 2: return words<uint16_t>(target, to_stride, source, from_stride, extent);
-    case 4: return words4(target, to_stride, source, from_stride, extent);
-    case 8: return words<uint64_t>(target, to_stride, source, from_stride, extent);
-    default: return words<Word16>(target, to_stride, source, from_stride, extent);
+    case 1: return tiles<uint8_t>(target, to_stride, source, from_stride, extent);
+    case 2: return tiles<uint16_t>(target, to_stride, source, from_stride, extent);
+    case 4: return tiles<uint32_t>(target, to_stride, source, from_stride, extent);
+    case 8: return tiles<uint64_t>(target, to_stride, source, from_stride, extent);
+    default: return blocks<Word16>(target, to_stride, source, from_stride, extent);
   }
 }
 
