@@ -50,6 +50,7 @@ ValueId Graph::new_value(std::string value_name, Fact fact, NodeId producer, int
   const auto id = static_cast<ValueId>(values_.size());
   if (value_name.empty()) value_name = cat("v", id);
   values_.push_back({std::move(value_name), std::move(fact), producer, output});
+  users_.emplace_back();
   return id;
 }
 
@@ -100,6 +101,9 @@ NodeId Graph::add(const Op& op, Attrs attrs, std::vector<ValueId> inputs, NodeOp
     std::string output_name = at < options.output_names.size() ? options.output_names[at] : std::string();
     node.outputs.push_back(new_value(std::move(output_name), std::move(infer.outputs()[at]), id, i));
   }
+  for (ValueId v : node.inputs) {
+    if (v != kNone) users_[static_cast<size_t>(v)].push_back(id);
+  }
   nodes_.push_back(std::move(node));
   return id;
 } catch (Error& e) {
@@ -121,13 +125,43 @@ int Graph::live_nodes() const {
 }
 
 void Graph::replace_uses(ValueId from, ValueId to) {
-  for (Node& n : nodes_) {
-    if (n.op) std::ranges::replace(n.inputs, from, to);
-  }
+  if (from == to) return;
+  auto& moved = users_[static_cast<size_t>(from)];
+  for (NodeId id : moved) std::ranges::replace(nodes_[static_cast<size_t>(id)].inputs, from, to);
+  auto& users = users_[static_cast<size_t>(to)];
+  users.insert(users.end(), moved.begin(), moved.end());
+  moved.clear();
   std::ranges::replace(outputs_, from, to);
 }
 
-void Graph::remove(NodeId id) { nodes_[static_cast<size_t>(id)] = Node{}; }
+void Graph::forget_use(ValueId value_id, NodeId user) {
+  if (value_id == kNone) return;
+  auto& users = users_[static_cast<size_t>(value_id)];
+  users.erase(std::ranges::find(users, user));
+}
+
+void Graph::set_operand(NodeId id, size_t index, ValueId to) {
+  ValueId& operand = nodes_[static_cast<size_t>(id)].inputs[index];
+  forget_use(operand, id);
+  operand = to;
+  if (to != kNone) users_[static_cast<size_t>(to)].push_back(id);
+}
+
+void Graph::drop_capture(NodeId id, size_t index) {
+  Node& n = nodes_[static_cast<size_t>(id)];
+  forget_use(n.inputs[index], id);
+  const auto from_end = static_cast<std::ptrdiff_t>(n.inputs.size() - index);
+  for (Graph& body : n.bodies) body.inputs_.erase(body.inputs_.end() - from_end);
+  n.inputs.erase(n.inputs.end() - from_end);
+  --n.captures;
+}
+
+void Graph::remove(NodeId id) {
+  for (ValueId v : node(id).inputs) forget_use(v, id);
+  nodes_[static_cast<size_t>(id)] = Node{};
+}
+
+bool Graph::is_output(ValueId id) const { return std::ranges::find(outputs_, id) != outputs_.end(); }
 
 std::vector<NodeId> Graph::order() const {
   std::vector<int> waiting(nodes_.size(), 0);
@@ -162,18 +196,6 @@ std::vector<NodeId> Graph::order() const {
     fail(ErrorKind::kInvalidModel, "the graph has a cycle through ", live_nodes() - static_cast<int>(out.size()), " nodes");
   }
   return out;
-}
-
-std::vector<int> Graph::use_counts() const {
-  std::vector<int> counts(values_.size(), 0);
-  auto use = [&](ValueId v) {
-    if (v != kNone) ++counts[static_cast<size_t>(v)];
-  };
-  for (const Node& n : nodes_) {
-    if (n.op) std::ranges::for_each(n.inputs, use);
-  }
-  std::ranges::for_each(outputs_, use);
-  return counts;
 }
 
 }  // namespace sdx::ir

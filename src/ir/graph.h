@@ -79,7 +79,8 @@ class Graph {
   void add_output(std::string name, ValueId value);
 
   const Node& node(NodeId id) const { return nodes_[static_cast<size_t>(id)]; }
-  Node& node(NodeId id) { return nodes_[static_cast<size_t>(id)]; }
+  /// The bodies of a node, for rewriting them in place.
+  std::vector<Graph>& bodies(NodeId id) { return nodes_[static_cast<size_t>(id)].bodies; }
   const ValueInfo& value(ValueId id) const { return values_[static_cast<size_t>(id)]; }
   ValueInfo& value(ValueId id) { return values_[static_cast<size_t>(id)]; }
   const Fact& fact(ValueId id) const { return value(id).fact; }
@@ -91,26 +92,32 @@ class Graph {
   const std::vector<ValueId>& inputs() const { return inputs_; }
   const std::vector<ValueId>& outputs() const { return outputs_; }
   const std::vector<std::string>& output_names() const { return output_names_; }
-  void set_output(size_t index, ValueId value) { outputs_[index] = value; }
   /// The inputs in another order or fewer of them; a dropped one must have no use.
   void set_inputs(std::vector<ValueId> inputs) { inputs_ = std::move(inputs); }
 
   /// Every use of `from`, in nodes and among the outputs, becomes a use of `to`.
   void replace_uses(ValueId from, ValueId to);
+  /// Input `index` of the node becomes `value`.
+  void set_operand(NodeId id, size_t index, ValueId value);
+  /// Drops a capture, which is input `index` of the node, there and in the bodies; no body may use it.
+  void drop_capture(NodeId id, size_t index);
   /// The node is gone; nothing may use its outputs.
   void remove(NodeId id);
+  /// Live nodes that use the value, once for each use.
+  const std::vector<NodeId>& users(ValueId id) const { return users_[static_cast<size_t>(id)]; }
+  bool is_output(ValueId id) const;
   /// Live nodes so that producers come before users. Throws InvalidModel on a cycle.
   std::vector<NodeId> order() const;
-  /// How often each value is used by live nodes and outputs.
-  std::vector<int> use_counts() const;
 
   std::string name;
 
  private:
   ValueId new_value(std::string name, Fact fact, NodeId producer, int output);
+  void forget_use(ValueId value, NodeId user);
 
   std::shared_ptr<SymbolTable> symbols_;
   std::vector<ValueInfo> values_;
+  std::vector<std::vector<NodeId>> users_;  ///< of each value
   std::vector<Node> nodes_;
   std::vector<ValueId> inputs_;
   std::vector<ValueId> outputs_;

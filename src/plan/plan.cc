@@ -182,11 +182,11 @@ class Planner {
   }
 
   void emit(NodeId id) {
-    Node& n = graph_.node(id);
+    const Node& n = graph_.node(id);
     const bool dynamic = dynamic_[static_cast<size_t>(id)];
     const int view_of = n.op->traits.view_of;
     if (!dynamic && view_of >= 0 && n.outputs.size() == 1) return emit_view(n);
-    Instruction instruction{n.op, n.attrs, {}, {}, n.captures, {}, std::move(n.constraints), n.name, n.rule, dynamic,
+    Instruction instruction{n.op, n.attrs, {}, {}, n.captures, {}, n.constraints, n.name, n.rule, dynamic,
                             segment_of_node_[static_cast<size_t>(id)]};
     for (size_t i = 0; i < n.inputs.size(); ++i) {
       instruction.inputs.push_back(operand_needed(n, i, id) ? slot(n.inputs[i]) : kNoSlot);
@@ -196,7 +196,7 @@ class Planner {
       const bool kept = dynamic ? wanted || (v != kNone && binds(v)) : v != kNone && (wanted || graph_.value(v).output == 0);
       instruction.outputs.push_back(kept ? new_slot(v, dynamic ? Storage::kDynamic : Storage::kArena) : kNoSlot);
     }
-    for (Graph& body : n.bodies) instruction.bodies.push_back(Planner(std::move(body), &segment_of_symbol_).plan());
+    for (Graph& body : graph_.bodies(id)) instruction.bodies.push_back(Planner(std::move(body), &segment_of_symbol_).plan());
     program_->instructions.push_back(std::move(instruction));
   }
   /// A dynamic output that is not read may still be the one whose shape binds a symbol.

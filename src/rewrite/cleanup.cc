@@ -1,7 +1,6 @@
 // Common subexpressions, dead code and the verifier.
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "rewrite/passes.h"
 
@@ -34,8 +33,10 @@ bool merge_equal(Graph& graph, Progress& progress) {
   };
   std::map<std::pair<const ir::Op*, std::vector<ValueId>>, std::vector<NodeId>> seen;
   for (NodeId id : graph.order()) {
-    Node& n = graph.node(id);
-    for (ValueId& v : n.inputs) v = canonical(v);
+    const Node& n = graph.node(id);
+    for (size_t i = 0; i < n.inputs.size(); ++i) {
+      if (const ValueId v = canonical(n.inputs[i]); v != n.inputs[i]) graph.set_operand(id, i, v);
+    }
     if (n.op->traits.impure || !n.bodies.empty() || n.inputs.empty()) continue;
     auto& group = seen[{n.op, n.inputs}];
     auto same = std::ranges::find_if(group, [&](NodeId other) {
@@ -58,23 +59,18 @@ bool merge_equal(Graph& graph, Progress& progress) {
 
 namespace {
 
+bool is_used(const Graph& graph, ValueId v) { return !graph.users(v).empty() || graph.is_output(v); }
+
 /// Captures that no body uses leave the node and the bodies.
-bool drop_captures(Node& n) {
+bool drop_captures(Graph& graph, NodeId id) {
+  const Node& n = graph.node(id);
   bool changed = false;
   const size_t operands = n.operands().size();
   for (size_t c = n.inputs.size(); c-- > operands;) {
     const size_t behind = n.inputs.size() - c;  // counted from the end, where captures stand in every body
-    const bool used = std::ranges::any_of(n.bodies, [&](const Graph& body) {
-      return body.use_counts()[static_cast<size_t>(body.inputs()[body.inputs().size() - behind])] > 0;
-    });
+    const bool used = std::ranges::any_of(n.bodies, [&](const Graph& body) { return is_used(body, body.inputs()[body.inputs().size() - behind]); });
     if (used) continue;
-    for (Graph& body : n.bodies) {
-      auto inputs = body.inputs();
-      inputs.erase(inputs.end() - static_cast<std::ptrdiff_t>(behind));
-      body.set_inputs(std::move(inputs));
-    }
-    n.inputs.erase(n.inputs.begin() + static_cast<std::ptrdiff_t>(c));
-    --n.captures;
+    graph.drop_capture(id, c);
     changed = true;
   }
   return changed;
@@ -85,16 +81,12 @@ bool drop_captures(Node& n) {
 bool remove_dead(Graph& graph) {
   bool changed = false;
   for (NodeId id = 0; id < graph.node_count(); ++id) {
-    if (graph.node(id).op && graph.node(id).captures > 0) changed |= drop_captures(graph.node(id));
+    if (graph.node(id).op && graph.node(id).captures > 0) changed |= drop_captures(graph, id);
   }
-  std::vector<int> uses = graph.use_counts();
   const std::vector<NodeId> order = graph.order();
   for (auto it = order.rbegin(); it != order.rend(); ++it) {
     const Node& n = graph.node(*it);
-    if (std::ranges::any_of(n.outputs, [&](ValueId v) { return v != kNone && uses[static_cast<size_t>(v)] > 0; })) continue;
-    for (ValueId v : n.inputs) {
-      if (v != kNone) --uses[static_cast<size_t>(v)];
-    }
+    if (std::ranges::any_of(n.outputs, [&](ValueId v) { return v != kNone && is_used(graph, v); })) continue;
     graph.remove(*it);
     changed = true;
   }

@@ -115,7 +115,7 @@ bool fold_node(Graph& graph, NodeId id, Progress& progress) {
 bool fold(Graph& graph, Progress& progress) {
   bool changed = false;
   for (NodeId id : graph.order()) {
-    Node& n = graph.node(id);
+    const Node& n = graph.node(id);
     if (progress.allowed("fold-constant") && foldable(graph, n) && fold_node(graph, id, progress)) {
       progress.count("fold-constant");
       changed = true;

@@ -2,7 +2,7 @@
 #include "rewrite/rewrite.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "rewrite/passes.h"
 #include "rewrite/rule.h"
@@ -47,20 +47,33 @@ class Driver {
   }
 
  private:
-  bool visit(NodeId id, Stage stage) {
+  struct Start {
+    const Rule* rule;
+    const Pattern* pattern;
+  };
+
+  /// The rules of the stage whose patterns can end in that operator.
+  const std::vector<Start>& starts(const ir::Op* op, Stage stage) {
+    auto [it, is_new] = starts_.try_emplace({op, stage});
+    if (!is_new) return it->second;
     for (const Rule& rule : all_rules()) {
-      if (rule.stage() > stage || !progress_.allowed(rule.name())) continue;
-      for (const Pattern& pattern : rule.patterns()) {
-        if (!may_start(*pattern, graph_.node(id))) continue;
-        if (apply(rule, pattern, id)) return true;
+      if (rule.stage() > stage) continue;
+      for (const Pattern& p : rule.patterns()) {
+        if (may_start(*p, *op)) it->second.push_back({&rule, &p});
       }
     }
-    return false;
+    return it->second;
+  }
+  static bool may_start(const PatternNode& p, const ir::Op& op) {
+    if (p.kind == PatternNode::Kind::kEither) return std::ranges::any_of(p.inputs, [&](const Pattern& a) { return may_start(*a, op); });
+    return p.kind == PatternNode::Kind::kOp && op.domain == p.domain && std::ranges::find(p.ops, op.name) != p.ops.end();
   }
 
-  static bool may_start(const PatternNode& p, const Node& n) {
-    if (p.kind == PatternNode::Kind::kEither) return std::ranges::any_of(p.inputs, [&](const Pattern& a) { return may_start(*a, n); });
-    return p.kind == PatternNode::Kind::kOp && n.op->domain == p.domain && std::ranges::find(p.ops, n.op->name) != p.ops.end();
+  bool visit(NodeId id, Stage stage) {
+    for (const auto& [rule, pattern] : starts(graph_.node(id).op, stage)) {
+      if (progress_.allowed(rule->name()) && apply(*rule, *pattern, id)) return true;
+    }
+    return false;
   }
 
   bool apply(const Rule& rule, const Pattern& pattern, NodeId id) {
@@ -81,22 +94,14 @@ class Driver {
   /// Why the matched intermediates cannot disappear; "" where they can.
   std::string hazard(const Rule& rule, const Match& m) const {
     if (rule.keeps_shared()) return "";
-    const std::set<NodeId> inside(m.nodes.begin(), m.nodes.end());
-    std::set<ValueId> interior;
     for (NodeId id : m.nodes) {
       for (ValueId v : graph_.node(id).outputs) {
-        if (v != kNone && v != m.root) interior.insert(v);
-      }
-    }
-    if (interior.empty()) return "";
-    for (ValueId v : graph_.outputs()) {
-      if (interior.contains(v)) return cat("'", graph_.value(v).name, "' is an output of the graph");
-    }
-    for (NodeId id = 0; id < graph_.node_count(); ++id) {
-      const Node& n = graph_.node(id);
-      if (!n.op || inside.contains(id)) continue;
-      for (ValueId v : n.inputs) {
-        if (v != kNone && interior.contains(v)) return cat("'", graph_.value(v).name, "' is also used by '", n.name, "' (", n.op->name, ")");
+        if (v == kNone || v == m.root) continue;
+        if (graph_.is_output(v)) return cat("'", graph_.value(v).name, "' is an output of the graph");
+        for (NodeId user : graph_.users(v)) {
+          if (std::ranges::find(m.nodes, user) != m.nodes.end()) continue;
+          return cat("'", graph_.value(v).name, "' is also used by '", graph_.node(user).name, "' (", graph_.node(user).op->name, ")");
+        }
       }
     }
     return "";
@@ -141,13 +146,14 @@ class Driver {
 
   Graph& graph_;
   Progress& progress_;
+  std::map<std::pair<const ir::Op*, Stage>, std::vector<Start>> starts_;
 };
 
 void rewrite_graph(Graph& graph, Progress& progress) {
   auto bodies = [&] {
     for (NodeId id = 0; id < graph.node_count(); ++id) {
       if (!graph.node(id).op) continue;
-      for (Graph& body : graph.node(id).bodies) rewrite_graph(body, progress);
+      for (Graph& body : graph.bodies(id)) rewrite_graph(body, progress);
     }
   };
   bodies();
