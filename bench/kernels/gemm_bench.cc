@@ -1,0 +1,65 @@
+// Benchmarks of kernels/gemm.h: every tile kernel, and whole products of the shapes of transformer layers.
+#include "kernels/gemm.h"
+
+#include <vector>
+
+#include "ceiling.h"
+#include "kernels/gemm_tiles.h"
+
+namespace sdx::kernels {
+namespace {
+
+void tile(benchmark::State& state) {
+  const GemmTiles& tiles = gemm_tiles();
+  const int64_t rows = state.range(0), panels = state.range(1), depths = 256;
+  const int log = panels == 1 ? 0 : panels == 2 ? 1 : 2;
+  if (rows > tiles.rows || tiles.tile[0][rows][log] == nullptr) return state.SkipWithError("not on this machine");
+  const Floats a = random_block(depths * rows);
+  const Floats b = random_block(depths * panels * tiles.panel_columns);
+  const Floats acc = random_block(rows * panels * tiles.panel_columns);
+  TileArgs args = {};
+  args.k = depths;
+  args.a = a.get();
+  args.a_stride = rows;
+  args.b = b.get();
+  args.b_stride = tiles.panel_columns;
+  args.panel_stride = depths * tiles.panel_columns;
+  args.acc = acc.get();
+  args.acc_stride = rows * tiles.panel_columns;
+  for (auto _ : state) tiles.tile[0][rows][log](args);
+  report(state, 2.0 * static_cast<double>(rows * panels * tiles.panel_columns * depths));
+}
+#define SDX_GEMM_TILE(registers, rows, panels) BENCHMARK(tile)->Name("tile/" #registers)->Args({rows, panels});
+#include "kernels/gemm_tiles.inc"
+#undef SDX_GEMM_TILE
+
+// state.range: m, n, k, weight type
+void product(benchmark::State& state) {
+  Gemm gemm;
+  gemm.m = state.range(0);
+  gemm.n = state.range(1);
+  gemm.k = state.range(2);
+  gemm.packed_type = static_cast<WeightType>(state.range(3));
+  const Floats a = random_block(gemm.m * gemm.k);
+  const Floats b = random_block(gemm.k * gemm.n);
+  const Floats c = random_block(gemm.m * gemm.n);
+  const Floats packed =
+      random_block(static_cast<int64_t>(gemm_packed_bytes(gemm.k, gemm.n, gemm.packed_type) / sizeof(float)));
+  gemm_pack_b({b.get(), WeightType::kF32, gemm.n, 1}, gemm.k, gemm.n, gemm.packed_type, 0, gemm_panels(gemm.n),
+              packed.get());
+  gemm.a = {a.get(), gemm.k, 1};
+  gemm.packed_b = packed.get();
+  gemm.c = c.get();
+  gemm.c_stride = gemm.n;
+  const GemmPlan plan = gemm_plan(gemm, 1);
+  const Floats scratch = random_block(static_cast<int64_t>(plan.scratch_bytes / sizeof(float)));
+  for (auto _ : state) gemm_run(gemm, plan, 0, plan.tiles(), scratch.get());
+  report(state, 2.0 * static_cast<double>(gemm.m * gemm.n * gemm.k));
+}
+BENCHMARK(product)
+    ->ArgNames({"m", "n", "k", "type"})
+    ->ArgsProduct({{1, 2, 4, 8, 16, 32, 128, 512}, {768, 3072}, {768}, {0}})
+    ->ArgsProduct({{1, 8, 128}, {768}, {3072}, {0, 1, 2}});
+
+}  // namespace
+}  // namespace sdx::kernels
