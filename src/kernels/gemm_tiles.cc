@@ -23,6 +23,15 @@ HWY_INLINE V load(const hwy::bfloat16_t* p) {
   return hn::PromoteTo(D(), hn::LoadU(hn::Rebind<hwy::bfloat16_t, D>(), p));
 }
 
+// Without this, GCC loads a column again for each of up to 3 rows, and the load ports become the limit.
+HWY_INLINE void keep_in_register(V& v) {
+#if HWY_ARCH_X86 && (HWY_COMPILER_GCC || HWY_COMPILER_CLANG)
+  asm("" : "+v"(v.raw));
+#else
+  (void)v;
+#endif
+}
+
 template <class T, int kRows, int kPanels>
 void tile(const TileArgs& args) {
   constexpr int kWidth = kPanels * kVectors;
@@ -49,8 +58,10 @@ void tile(const TileArgs& args) {
 #pragma GCC unroll 16
     for (int j = 0; j < kWidth; ++j) {
       column[j] = load(b + j / kVectors * panel_stride + j % kVectors * lanes);
+      if constexpr (kRows > 1 && kRows <= 3) keep_in_register(column[j]);
     }
-    {
+    // Fewer rows are limited by loads, and what they read comes in at least two streams that the hardware follows.
+    if constexpr (kRows > 3) {
 #pragma GCC unroll 16
       for (int j = 0; j < kPanels; ++j) {
         const T* ahead = b + j * panel_stride + kAhead * b_stride;
