@@ -82,7 +82,6 @@ HWY_EXPORT(gather_run);
 void conv_gather_run(const GatherRun& run) { HWY_DYNAMIC_DISPATCH(gather_run)(run); }
 
 void ConvGather::select(int64_t position, int64_t count) {
-  count_ = count;
   segments_ = 0;
   const int64_t* out = shape_.out;
   for (int64_t column = 0; column < count;) {
@@ -91,13 +90,15 @@ void ConvGather::select(int64_t position, int64_t count) {
     const int64_t y = at / out[2] % out[1];
     const int64_t z = at / out[2] / out[1];
     Segment& segment = segment_[segments_++];
-    segment.column = column;
-    segment.length = std::min(count - column, out[2] - x);
+    segment.offset = column / width_ * panel_stride_ + column % width_;
+    segment.length = std::min({count - column, out[2] - x, width_ - column % width_});
     segment.in[0] = z * shape_.stride[0] - shape_.pad_begin[0];
     segment.in[1] = y * shape_.stride[1] - shape_.pad_begin[1];
     segment.in[2] = x * shape_.stride[2] - shape_.pad_begin[2];
     column += segment.length;
   }
+  tail_ = count / width_ * panel_stride_ + count % width_;
+  tail_length_ = count % width_ == 0 ? 0 : width_ - count % width_;
 }
 
 // Fills the rows of kernel elements [first, first + count) of kernel row (i, j); `plane` is the input of the channel.
@@ -113,19 +114,20 @@ void ConvGather::fill_kernel_row(const float* plane, int64_t kernel_row, int64_t
     const int64_t y = segment.in[1] + j * shape_.dilation[1];
     const bool inside = z >= 0 && z < in[0] && y >= 0 && y < in[1];
     run({inside ? plane + (z * in[1] + y) * in[2] : nullptr, in[2], segment.in[2] + first * shape_.dilation[2],
-         shape_.stride[2], shape_.dilation[2], segment.length, count, rows + segment.column, width_});
+         shape_.stride[2], shape_.dilation[2], segment.length, count, rows + segment.offset, width_});
   }
-  for (int64_t l = 0; l < count; ++l) std::fill(rows + l * width_ + count_, rows + (l + 1) * width_, 0.0f);
+  if (tail_length_ == 0) return;
+  for (int64_t l = 0; l < count; ++l) std::fill_n(rows + tail_ + l * width_, tail_length_, 0.0f);
 }
 
-void ConvGather::fill(const float* x, int64_t depth, int64_t depths, float* panel) const {
+void ConvGather::fill(const float* x, int64_t depth, int64_t depths, float* panels) const {
   const int64_t plane = shape_.in_plane();
   const int64_t rows = shape_.kernel[0] * shape_.kernel[1];
   for (int64_t p = 0; p < depths;) {
     const int64_t element = (depth + p) % shape_.kernel[2];
     const int64_t row = (depth + p) / shape_.kernel[2];
     const int64_t count = std::min(shape_.kernel[2] - element, depths - p);
-    fill_kernel_row(x + row / rows * plane, row % rows, element, count, panel + p * width_);
+    fill_kernel_row(x + row / rows * plane, row % rows, element, count, panels + p * width_);
     p += count;
   }
 }

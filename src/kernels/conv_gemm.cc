@@ -43,9 +43,9 @@ class Tile {
         tiles_(gemm_tiles()),
         groups_(conv.shape),
         depths_(depths_of(conv.shape)),
-        gather_(conv.shape, tiles_.panel_columns),
+        panel_floats_(std::min(depths_, kDepth) * tiles_.panel_columns),
+        gather_(conv.shape, tiles_.panel_columns, panel_floats_),
         pointwise_(is_pointwise(conv.shape)) {
-    panel_floats_ = std::min(depths_, kDepth) * tiles_.panel_columns;
     columns_ = scratch;
     accumulators_ = columns_ + plan.pixel_block / tiles_.panel_columns * panel_floats_;
   }
@@ -87,10 +87,8 @@ class Tile {
     const int64_t panels = ceil_div(positions_, width);
     const bool direct = pointwise_ && positions_ % width == 0;
     if (!direct) {
-      for (int64_t j = 0; j < panels; ++j) {
-        gather_.select(position_ + j * width, std::min(width, positions_ - j * width));
-        gather_.fill(x_, depth, depths, columns_ + j * panel_floats_);
-      }
+      if (depth == 0) gather_.select(position_, positions_);
+      gather_.fill(x_, depth, depths, columns_);
     }
     const int64_t plane = conv_.shape.in_plane();
     TileArgs args = {};
@@ -131,9 +129,9 @@ class Tile {
   const GemmTiles& tiles_;
   const RowGroups groups_;
   const int64_t depths_;
+  const int64_t panel_floats_;
   ConvGather gather_;
   const bool pointwise_;
-  int64_t panel_floats_;
   float* columns_;
   float* accumulators_;
   const float* x_ = nullptr;

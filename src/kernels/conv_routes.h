@@ -64,28 +64,32 @@ struct DepthwiseRow {
 /// Depth p = ((channel kernel[0] + i) kernel[1] + j) kernel[2] + l of the group's channels.
 class ConvGather {
  public:
-  static constexpr int kMostColumns = 64;
+  static constexpr int kMostPositions = 128;
 
-  /// Positions [position, position + count) of one output plane, count <= kMostColumns, in panels of `width` columns.
-  ConvGather(const ConvShape& shape, int64_t width) : shape_(shape), width_(width) {}
+  /// Panels of `width` columns, panel_stride floats apart.
+  ConvGather(const ConvShape& shape, int64_t width, int64_t panel_stride)
+      : shape_(shape), width_(width), panel_stride_(panel_stride) {}
+  /// Chooses positions [position, position + count) of one output plane, count <= kMostPositions.
   void select(int64_t position, int64_t count);
-  /// Writes depths [depth, depth + depths) as [depths][width]; `x` is the first channel of the group. Columns beyond
-  /// `count` are zeros.
-  void fill(const float* x, int64_t depth, int64_t depths, float* panel) const;
+  /// Writes depths [depth, depth + depths) of every panel as [depths][width]; `x` is the first channel of the group.
+  /// Columns beyond the positions are zeros. All panels are filled channel by channel, because their inputs adjoin.
+  void fill(const float* x, int64_t depth, int64_t depths, float* panels) const;
 
  private:
-  // Consecutive positions in one output row.
+  // Consecutive positions in one output row and one panel.
   struct Segment {
-    int64_t column, length;
-    int64_t in[3];  // input coordinate of the first position at kernel element 0
+    int64_t offset, length;  // of its first column from the start of the panels
+    int64_t in[3];           // input coordinate of the first position at kernel element 0
   };
   void fill_kernel_row(const float* plane, int64_t kernel_row, int64_t first, int64_t count, float* rows) const;
 
   const ConvShape& shape_;
   int64_t width_;
-  int64_t count_ = 0;
+  int64_t panel_stride_;
+  int64_t tail_ = 0;  // first unused column of the last panel, from the start of the panels
+  int64_t tail_length_ = 0;
   int segments_ = 0;
-  Segment segment_[kMostColumns];
+  Segment segment_[kMostPositions];
 };
 
 }  // namespace sdx::kernels
