@@ -88,6 +88,11 @@ Shape InferContext::broadcast(const Shape& a, const Shape& b) {
       invalid("shapes ", a.text(), " and ", b.text(), " do not broadcast: sizes ", da.value(), " and ", db.value(),
               " must be equal, or one of them 1");
     }
+    if (is_clamped(da, db) || is_clamped(db, da)) {
+      require_equal(da, db, cat("sizes of the shapes ", a.text(), " and ", b.text()));
+      out.push_back(is_clamped(da, db) ? db : da);
+      continue;
+    }
     if (!(da == db) && !da.is(1) && !db.is(1)) {
       constraints_.push_back({Constraint::Kind::kBroadcast, da, db, cat("shapes ", a.text(), " and ", b.text())});
     }
