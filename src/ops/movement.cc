@@ -5,6 +5,7 @@
 
 #include "base/packed.h"
 #include "ir/evaluate.h"
+#include "kernels/transpose.h"
 
 namespace sdx::ops {
 namespace {
@@ -77,6 +78,9 @@ constexpr int64_t kTile = 16;
 /// y[p * y_stride + q] = x[p + q * x_stride] for a tile of a transposition.
 template <class T>
 void transpose_tile(const T* x, int64_t x_stride, T* y, int64_t y_stride, int64_t rows, int64_t columns) {
+  if constexpr (std::is_trivially_copyable_v<T>) {
+    return kernels::transpose_block(y, y_stride, x, x_stride, {rows, columns}, sizeof(T));
+  }
   for (int64_t q0 = 0; q0 < columns; q0 += kTile) {
     const int64_t q1 = std::min(columns, q0 + kTile);
     for (int64_t p = 0; p < rows; ++p) {

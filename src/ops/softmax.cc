@@ -1,6 +1,7 @@
 // Softmax and LogSoftmax along one axis.
 #include <cmath>
 
+#include "kernels/softmax.h"
 #include "ops/family.h"
 
 namespace sdx::ops {
@@ -29,16 +30,31 @@ void infer(InferContext& c) {
 }
 
 /// One line of `n` elements `stride` apart.
-template <class T>
-void normalise(const T* x, T* y, int64_t n, int64_t stride, bool logarithm) {
-  T largest = -std::numeric_limits<T>::infinity();
+void normalise(const double* x, double* y, int64_t n, int64_t stride, bool logarithm) {
+  double largest = -std::numeric_limits<double>::infinity();
   for (int64_t i = 0; i < n; ++i) largest = std::max(largest, x[i * stride]);
   double total = 0;
-  for (int64_t i = 0; i < n; ++i) total += std::exp(static_cast<double>(x[i * stride] - largest));
+  for (int64_t i = 0; i < n; ++i) total += std::exp(x[i * stride] - largest);
   for (int64_t i = 0; i < n; ++i) {
-    const double shifted = static_cast<double>(x[i * stride] - largest);
-    y[i * stride] = static_cast<T>(logarithm ? shifted - std::log(total) : std::exp(shifted) / total);
+    const double shifted = x[i * stride] - largest;
+    y[i * stride] = logarithm ? shifted - std::log(total) : std::exp(shifted) / total;
   }
+}
+
+void normalise_lines(const double* x, double* y, int64_t n, int64_t inner, bool logarithm, int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; ++i) {
+    const int64_t at = (i / inner) * n * inner + i % inner;
+    normalise(x + at, y + at, n, inner, logarithm);
+  }
+}
+
+void normalise_lines(const float* x, float* y, int64_t n, int64_t inner, bool logarithm, int64_t begin, int64_t end) {
+  if (inner == 1) {
+    const auto rows = logarithm ? kernels::log_softmax_rows : kernels::softmax_rows;
+    return rows(x, y, n, begin, end);
+  }
+  const auto columns = logarithm ? kernels::log_softmax_columns : kernels::softmax_columns;
+  columns(x, y, n, inner, begin, end);
 }
 
 template <class T>
@@ -51,10 +67,7 @@ void run_typed(RunContext& c, bool logarithm) {
   const int64_t n = rank == 0 ? 1 : a.flatten ? x.extents.product(axis, rank) : x.extents[axis];
   const int64_t inner = rank == 0 || a.flatten ? 1 : x.extents.product(axis + 1, rank);
   c.parallel().run(outer * inner, grain_for(n * 8), [&](int64_t begin, int64_t end, int) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t at = (i / inner) * n * inner + i % inner;
-      normalise(x.as<T>() + at, c.output(0).as<T>() + at, n, inner, logarithm);
-    }
+    normalise_lines(x.as<T>(), c.output(0).as<T>(), n, inner, logarithm, begin, end);
   });
 }
 
