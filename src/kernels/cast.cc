@@ -58,7 +58,13 @@ To converted(From x) {
 
 template <class From, class To>
 void convert_native(const From* x, To* y, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) y[i] = converted<To>(x[i]);
+  if constexpr (std::is_same_v<From, bool>) {
+    // Bytes, because those of a bool tensor may hold anything.
+    const auto* bytes = reinterpret_cast<const uint8_t*>(x);
+    for (int64_t i = 0; i < n; ++i) y[i] = static_cast<To>(bytes[i] != 0);
+  } else {
+    for (int64_t i = 0; i < n; ++i) y[i] = converted<To>(x[i]);
+  }
 }
 
 /// Calls f with a null pointer of the native type; false where the type is not native.
@@ -171,7 +177,7 @@ void load_carriers(Element type, const void* x, int64_t begin, int64_t n, T* out
   const bool native = with_native(type, [&](auto* source) {
     using From = std::remove_pointer_t<decltype(source)>;
     const From* from = static_cast<const From*>(x) + begin;
-    for (int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(from[i]);
+    convert_native(from, out, n);
   });
   if (native) return;
   for (int64_t i = 0; i < n; ++i) {

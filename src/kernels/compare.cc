@@ -6,9 +6,18 @@
 namespace sdx::kernels {
 namespace {
 
+/// A byte of a bool tensor may hold anything, which a bool may not.
+bool truth(const bool& x) {
+  uint8_t byte;
+  std::memcpy(&byte, &x, 1);
+  return byte != 0;
+}
+
 template <class T>
-auto value_of(T x) {
-  if constexpr (requires { x.bits; }) {
+auto value_of(const T& x) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return truth(x);
+  } else if constexpr (requires { x.bits; }) {
     return to_float(x);
   } else {
     return x;
@@ -59,7 +68,7 @@ void choose(const Choice& s) {
     Word u, v;
     std::memcpy(&u, a + i * s.a_stride * kBytes, kBytes);
     std::memcpy(&v, b + i * s.b_stride * kBytes, kBytes);
-    const Word w = s.c[i * s.c_stride] ? u : v;
+    const Word w = truth(s.c[i * s.c_stride]) ? u : v;
     std::memcpy(y + i * kBytes, &w, kBytes);
   }
 }

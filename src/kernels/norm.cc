@@ -153,7 +153,12 @@ void group_norm(const float* x, float* y, const NormGroups& norm, int64_t begin,
       const int64_t channel = g % groups * norm.per_group + k, offset = g * size + k * norm.plane;
       const VF scale = constant(norm.scale != nullptr ? s.inverse * norm.scale[channel] : s.inverse);
       const VF shift = constant(norm.shift != nullptr ? norm.shift[channel] : 0.0f), mean = constant(s.mean);
-      map_floats(x + offset, y + offset, norm.plane, [&](VF v) { return hn::MulAdd(hn::Sub(v, mean), scale, shift); });
+      const auto normal = [&](VF v) { return hn::MulAdd(hn::Sub(v, mean), scale, shift); };
+      if (norm.silu) {
+        map_floats(x + offset, y + offset, norm.plane, [&](VF v) { return silu(normal(v), constant(1.0f)); });
+      } else {
+        map_floats(x + offset, y + offset, norm.plane, normal);
+      }
     }
   }
 }

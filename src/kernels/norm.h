@@ -32,6 +32,7 @@ struct NormGroups {
   const float* scale = nullptr;  ///< [channels]
   const float* shift = nullptr;  ///< [channels]
   float epsilon = 1e-5f;
+  bool silu = false;  ///< applies x sigmoid(x) to the result
 };
 
 /// Normalises the groups b * (channels / per_group) + g in [begin, end) to mean 0 and variance 1, then applies scale

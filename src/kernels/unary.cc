@@ -177,7 +177,9 @@ void unary(UnaryOp op, UnaryParams params, const T* x, T* y, int64_t n) {
   } else if constexpr (std::is_same_v<T, double>) {
     unary_double(op, params, x, y, n);
   } else if constexpr (std::is_same_v<T, bool>) {
-    for (int64_t i = 0; i < n; ++i) y[i] = op == UnaryOp::kNot ? !x[i] : x[i];
+    // Bytes, because those of a bool tensor may hold anything.
+    const auto* bytes = reinterpret_cast<const uint8_t*>(x);
+    for (int64_t i = 0; i < n; ++i) y[i] = (bytes[i] != 0) != (op == UnaryOp::kNot);
   } else if constexpr (std::is_integral_v<T>) {
     unary_integer(op, params, x, y, n);
   } else {

@@ -191,6 +191,14 @@ TEST(Cast, EveryPairKeepsZeroAndOne) {
   }
 }
 
+TEST(Cast, AnyByteOfABoolTensorIsATruthValue) {
+  const uint8_t x[] = {0, 1, 2, 255};
+  EXPECT_EQ(cast_to<float>(Element::kBool, x, Element::kFloat, 4), (std::vector<float>{0, 1, 1, 1}));
+  EXPECT_EQ(cast_to<int64_t>(Element::kBool, x, Element::kInt64, 4), (std::vector<int64_t>{0, 1, 1, 1}));
+  EXPECT_EQ(cast_to<uint16_t>(Element::kBool, x, Element::kHalf, 4),
+            (std::vector<uint16_t>{0, 0x3C00, 0x3C00, 0x3C00}));
+}
+
 TEST(Cast, Float8HonoursTheMode) {
   const float x[] = {1e6f, -1e6f};
   EXPECT_EQ(cast_to<uint8_t>(Element::kFloat, x, Element::kFloat8E4M3FN, 2), (std::vector<uint8_t>{0x7E, 0xFE}));

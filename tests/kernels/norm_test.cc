@@ -210,6 +210,11 @@ TEST(Norm, GroupsAndInstances) {
             EXPECT_NEAR(y[g * size + i], t.y[i] * scale[c] + shift[c], 4e-6);
           }
         }
+        NormGroups activated = norm;
+        activated.silu = true;
+        std::vector<float> z(x.size());
+        group_norm(x.data(), z.data(), activated, 0, batch * groups);
+        for (size_t i = 0; i < z.size(); ++i) EXPECT_NEAR(z[i], y[i] / (1 + std::exp(-double{y[i]})), 1e-6);
       }
     }
   });
