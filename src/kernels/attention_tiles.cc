@@ -6,6 +6,7 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "kernels/math-inl.h"
+#include "kernels/pack-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace sdx::kernels::HWY_NAMESPACE {
@@ -79,24 +80,6 @@ void rescale(float* acc, int64_t dv, const float* correction) {
   }
 }
 
-// Four rows of acc become four columns of the output.
-HWY_INLINE void transpose_four(const float* acc, int64_t width, float* out, int64_t out_stride) {
-  const hn::FixedTag<float, 4> d;
-  const hn::RepartitionToWide<decltype(d)> dw;
-  const auto r0 = hn::LoadU(d, acc);
-  const auto r1 = hn::LoadU(d, acc + width);
-  const auto r2 = hn::LoadU(d, acc + 2 * width);
-  const auto r3 = hn::LoadU(d, acc + 3 * width);
-  const auto a = hn::BitCast(dw, hn::InterleaveLower(d, r0, r1));
-  const auto b = hn::BitCast(dw, hn::InterleaveUpper(d, r0, r1));
-  const auto e = hn::BitCast(dw, hn::InterleaveLower(d, r2, r3));
-  const auto f = hn::BitCast(dw, hn::InterleaveUpper(d, r2, r3));
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dw, a, e)), d, out);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dw, a, e)), d, out + out_stride);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dw, b, f)), d, out + 2 * out_stride);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dw, b, f)), d, out + 3 * out_stride);
-}
-
 void finish(const AttentionFinish& args) {
   const F32 d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -108,18 +91,16 @@ void finish(const AttentionFinish& args) {
     hn::StoreU(hn::IfThenElse(hn::Eq(sum, hn::Zero(d)), none, hn::Div(constant(1.0f), sum)), d, inverse + j * lanes);
   }
   rescale(args.acc, args.dv, inverse);
-  for (int64_t j = 0; j < args.dv; j += 4) {
-    for (int64_t c = 0; c < args.queries; c += 4) {
-      const float* from = args.acc + j * width + c;
-      float* to = args.out + c * args.out_stride + j;
-      if (j + 4 <= args.dv && c + 4 <= args.queries) {
-        transpose_four(from, width, to, args.out_stride);
-        continue;
-      }
-      for (int64_t i = 0; i < HWY_MIN(4, args.queries - c); ++i) {
-        for (int64_t r = 0; r < HWY_MIN(4, args.dv - j); ++r) to[i * args.out_stride + r] = from[r * width + i];
-      }
-    }
+  int64_t j = 0;
+  for (; j + lanes <= args.dv; j += lanes) {
+    transpose_strip(d, args.acc + j * width, width, lanes, args.queries, args.out + j, args.out_stride);
+  }
+  const hn::CappedTag<float, 4> d4;
+  for (; j + 4 <= args.dv; j += 4) {
+    transpose_strip(d4, args.acc + j * width, width, 4, args.queries, args.out + j, args.out_stride);
+  }
+  for (; j < args.dv; ++j) {
+    for (int64_t c = 0; c < args.queries; ++c) args.out[c * args.out_stride + j] = args.acc[j * width + c];
   }
 }
 

@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kDepth = 512;
 // Bytes of accumulators between passes; with a block of A they must fit the second-level cache.
 constexpr int64_t kAccumulatorBytes = 128 * 1024;
-// Slack after packed rows: transposing writes up to 3 floats past the end.
+// Slack after packed rows: transposing writes up to 15 floats past the end.
 constexpr int64_t kSlack = 16;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }

@@ -8,58 +8,20 @@
 
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/pack-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace sdx::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// out[p * out_stride + r] = x[r * stride + p] for `lanes of D` rows; rows at and beyond `rows` repeat the last one.
-template <class D>
-HWY_INLINE void transpose_rows(D d, const float* x, int64_t stride, int64_t rows, int64_t depth, float* out,
-                               int64_t out_stride) {
-  constexpr int kRows = static_cast<int>(hn::MaxLanes(D()));
-  const hn::CappedTag<float, 4> d4;
-  const float* row[kRows];
-  for (int r = 0; r < kRows; ++r) row[r] = x + std::min<int64_t>(r, rows - 1) * stride;
-  int64_t p = 0;
-  for (; p + 4 <= depth; p += 4) {
-    hn::Vec<D> v[4];
-    for (int r = 0; r < 4; ++r) {
-      if constexpr (kRows == 4) {
-        v[r] = hn::LoadU(d4, row[r] + p);
-      } else {
-        v[r] = hn::Combine(d, hn::LoadU(d4, row[r + 4] + p), hn::LoadU(d4, row[r] + p));
-      }
-    }
-    const hn::RepartitionToWide<D> dw;
-    const auto a = hn::BitCast(dw, hn::InterleaveLower(d, v[0], v[1]));
-    const auto b = hn::BitCast(dw, hn::InterleaveUpper(d, v[0], v[1]));
-    const auto e = hn::BitCast(dw, hn::InterleaveLower(d, v[2], v[3]));
-    const auto f = hn::BitCast(dw, hn::InterleaveUpper(d, v[2], v[3]));
-    float* to = out + p * out_stride;
-    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dw, a, e)), d, to);
-    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dw, a, e)), d, to + out_stride);
-    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dw, b, f)), d, to + 2 * out_stride);
-    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dw, b, f)), d, to + 3 * out_stride);
-  }
-  for (; p < depth; ++p) {
-    for (int r = 0; r < kRows; ++r) out[p * out_stride + r] = row[r][p];
-  }
-}
-
-// out[p * width + r] = x[r * stride + p]; writes up to 3 floats past the end.
+// out[p * width + r] = x[r * stride + p]; writes up to 15 floats past the end.
 void transpose_panel(const float* x, int64_t stride, int64_t rows, int64_t depth, float* out, int64_t width) {
-  const hn::CappedTag<float, 4> d4;
-  const hn::CappedTag<float, 8> d8;
-  constexpr int64_t kEight = hn::MaxLanes(hn::CappedTag<float, 8>()) == 8 ? 8 : 0;
-  // The last, partial group runs into the next depth's columns, so it goes first and the others write over it.
-  const int64_t whole = rows / 4 * 4;
-  if (whole < rows) transpose_rows(d4, x + whole * stride, stride, rows - whole, depth, out + whole, width);
-  int64_t r = 0;
-  if constexpr (kEight == 8) {
-    for (; r + 8 <= rows; r += 8) transpose_rows(d8, x + r * stride, stride, 8, depth, out + r, width);
+  const hn::ScalableTag<float> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  // The last strip may run into the next depth's columns, so it goes first and the others write over it.
+  for (int64_t r = (rows - 1) / lanes * lanes; r >= 0; r -= lanes) {
+    transpose_strip(d, x + r * stride, stride, rows - r, depth, out + r, width);
   }
-  for (; r + 4 <= rows; r += 4) transpose_rows(d4, x + r * stride, stride, 4, depth, out + r, width);
 }
 
 }  // namespace sdx::kernels::HWY_NAMESPACE

@@ -1,0 +1,64 @@
+// Transposing narrow strips of floats: what packing an operand and unpacking a result come down to.
+#if defined(SDX_KERNELS_PACK_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef SDX_KERNELS_PACK_INL_H_
+#undef SDX_KERNELS_PACK_INL_H_
+#else
+#define SDX_KERNELS_PACK_INL_H_
+#endif
+
+#include <algorithm>
+#include <cstdint>
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace sdx::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// Four floats of each of rows r, r + 4, r + 8, … in the 128-bit blocks of a vector.
+template <class D>
+HWY_INLINE hn::Vec<D> load_blocks(D d, const float* const* row, int r, int64_t p) {
+  constexpr size_t kLanes = hn::MaxLanes(D());
+  if constexpr (kLanes == 4) {
+    return hn::LoadU(d, row[r] + p);
+  } else {
+    const hn::Half<D> half;
+    constexpr int kStep = static_cast<int>(kLanes) / 2;
+    return hn::Combine(d, load_blocks(half, row, r + kStep, p), load_blocks(half, row, r, p));
+  }
+}
+
+/// out[p * out_stride + r] = x[r * stride + p] for r below the lanes of D and p in [0, depth); rows at and beyond
+/// `rows` repeat the last one. Depths are written in rising order.
+template <class D>
+HWY_INLINE void transpose_strip(D d, const float* x, int64_t stride, int64_t rows, int64_t depth, float* out,
+                                int64_t out_stride) {
+  constexpr int kRows = static_cast<int>(hn::MaxLanes(D()));
+  const hn::RepartitionToWide<D> dw;
+  const float* row[kRows];
+  for (int r = 0; r < kRows; ++r) row[r] = x + std::min<int64_t>(r, rows - 1) * stride;
+  int64_t p = 0;
+  for (; p + 4 <= depth; p += 4) {
+    const auto v0 = load_blocks(d, row, 0, p);
+    const auto v1 = load_blocks(d, row, 1, p);
+    const auto v2 = load_blocks(d, row, 2, p);
+    const auto v3 = load_blocks(d, row, 3, p);
+    const auto a = hn::BitCast(dw, hn::InterleaveLower(d, v0, v1));
+    const auto b = hn::BitCast(dw, hn::InterleaveUpper(d, v0, v1));
+    const auto e = hn::BitCast(dw, hn::InterleaveLower(d, v2, v3));
+    const auto f = hn::BitCast(dw, hn::InterleaveUpper(d, v2, v3));
+    float* to = out + p * out_stride;
+    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dw, a, e)), d, to);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dw, a, e)), d, to + out_stride);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dw, b, f)), d, to + 2 * out_stride);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dw, b, f)), d, to + 3 * out_stride);
+  }
+  for (; p < depth; ++p) {
+    for (int r = 0; r < kRows; ++r) out[p * out_stride + r] = row[r][p];
+  }
+}
+
+}  // namespace sdx::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
