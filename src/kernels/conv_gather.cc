@@ -3,6 +3,8 @@
 
 #include "kernels/conv_routes.h"
 
+#include "hwy/cache_control.h"
+
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
@@ -44,8 +46,17 @@ HWY_INLINE void copy_strided(const float* from, const float* end, int64_t stride
   for (; j < n; ++j) to[j] = from[j * stride];
 }
 
+// Channels are too far apart for the hardware to see a stream, so what the next few will need is fetched ahead.
+HWY_INLINE void prefetch_ahead(const GatherRun& run) {
+  if (run.row == nullptr || run.ahead == 0) return;
+  const int64_t first = std::max<int64_t>(run.x, 0);
+  const int64_t last = std::min(run.row_width, run.x + (run.length - 1) * run.stride + run.count * run.dilation);
+  for (int64_t x = first; x < last; x += 16) hwy::Prefetch(run.row + run.ahead + x);
+}
+
 // For l in [0, count): to[l * width + j] = row[x + l * dilation + j * stride], zero outside [0, row_width).
 void gather_run(const GatherRun& run) {
+  prefetch_ahead(run);
   for (int64_t l = 0; l < run.count; ++l) {
     float* to = run.to + l * run.width;
     if (run.row == nullptr) {
@@ -108,13 +119,15 @@ void ConvGather::fill_kernel_row(const float* plane, int64_t kernel_row, int64_t
   const int64_t i = kernel_row / shape_.kernel[1];
   const int64_t j = kernel_row % shape_.kernel[1];
   const auto run = HWY_DYNAMIC_DISPATCH(gather_run);
+  constexpr int64_t kAhead = 4;
+  const int64_t ahead = kAhead * shape_.in_plane();
   for (int s = 0; s < segments_; ++s) {
     const Segment& segment = segment_[s];
     const int64_t z = segment.in[0] + i * shape_.dilation[0];
     const int64_t y = segment.in[1] + j * shape_.dilation[1];
     const bool inside = z >= 0 && z < in[0] && y >= 0 && y < in[1];
     run({inside ? plane + (z * in[1] + y) * in[2] : nullptr, in[2], segment.in[2] + first * shape_.dilation[2],
-         shape_.stride[2], shape_.dilation[2], segment.length, count, rows + segment.offset, width_});
+         shape_.stride[2], shape_.dilation[2], segment.length, count, rows + segment.offset, width_, ahead});
   }
   if (tail_length_ == 0) return;
   for (int64_t l = 0; l < count; ++l) std::fill_n(rows + tail_ + l * width_, tail_length_, 0.0f);

@@ -48,6 +48,7 @@ struct GatherRun {
   int64_t count;
   float* to;
   int64_t width;
+  int64_t ahead = 0;  ///< floats from `row` to a row that will be gathered soon, or 0
 };
 
 void conv_gather_run(const GatherRun& run);
