@@ -25,63 +25,77 @@ HWY_INLINE VF activate(VF x) {
   }
 }
 
-// Pointers to the terms of one element; absent terms are null.
-struct Terms {
+// One row of a block, from its first column; absent terms are null.
+struct Row {
   const float* acc;
   const float* column_bias;
   const float* addend;
   const float* residual;
+  VF row_bias;
 };
 
-template <Activation kActivation>
-HWY_INLINE VF finish_vector(const Terms& at, const Epilogue& epilogue, VF row_bias) {
+// kPlain: no column bias, addend or residual.
+template <Activation kActivation, bool kPlain>
+HWY_INLINE VF finish_vector(const Row& row, int64_t j, VF alpha, VF addend_scale) {
   const F32 d;
-  VF x = hn::MulAdd(hn::LoadU(d, at.acc), hn::Set(d, epilogue.alpha), row_bias);
-  if (at.addend) x = hn::MulAdd(hn::LoadU(d, at.addend), hn::Set(d, epilogue.addend_scale), x);
-  if (at.column_bias) x = hn::Add(x, hn::LoadU(d, at.column_bias));
+  VF x = hn::MulAdd(hn::LoadU(d, row.acc + j), alpha, row.row_bias);
+  if constexpr (kPlain) return activate<kActivation>(x);
+  if (row.addend) x = hn::MulAdd(hn::LoadU(d, row.addend + j), addend_scale, x);
+  if (row.column_bias) x = hn::Add(x, hn::LoadU(d, row.column_bias + j));
   x = activate<kActivation>(x);
-  if (at.residual) x = hn::Add(x, hn::LoadU(d, at.residual));
+  if (row.residual) x = hn::Add(x, hn::LoadU(d, row.residual + j));
   return x;
 }
 
+// The last `count` columns from column j on, fewer than a vector, through copies: nothing beyond them is touched.
 template <Activation kActivation>
-void finish_tail(const Terms& at, int64_t count, const Epilogue& epilogue, float row_bias, float* c) {
+void finish_tail(const Row& row, int64_t j, int64_t count, const Epilogue& epilogue, float* c) {
   const F32 d;
   constexpr size_t kLanes = HWY_MAX_BYTES / sizeof(float);
-  float buffer[3][kLanes] = {};
-  Terms padded = at;
-  const auto pad = [&](const float* from, float* to) -> const float* {
+  float buffer[4][kLanes] = {};
+  const auto copy = [&](const float* from, float* to) -> const float* {
     if (from == nullptr) return nullptr;
-    std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
+    std::memcpy(to, from + j, static_cast<size_t>(count) * sizeof(float));
     return to;
   };
-  padded.column_bias = pad(at.column_bias, buffer[0]);
-  padded.addend = pad(at.addend, buffer[1]);
-  padded.residual = pad(at.residual, buffer[2]);
+  const Row padded = {copy(row.acc, buffer[0]), copy(row.column_bias, buffer[1]), copy(row.addend, buffer[2]),
+                      copy(row.residual, buffer[3]), row.row_bias};
   float out[kLanes];
-  hn::StoreU(finish_vector<kActivation>(padded, epilogue, hn::Set(d, row_bias)), d, out);
-  std::memcpy(c, out, static_cast<size_t>(count) * sizeof(float));
+  hn::StoreU(finish_vector<kActivation, false>(padded, 0, constant(epilogue.alpha), constant(epilogue.addend_scale)), d,
+             out);
+  std::memcpy(c + j, out, static_cast<size_t>(count) * sizeof(float));
+}
+
+template <Activation kActivation, bool kPlain>
+void finish_rows(const Gemm& gemm, const FinishArgs& block) {
+  const F32 d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const Epilogue& epilogue = gemm.epilogue;
+  const VF alpha = constant(epilogue.alpha);
+  const VF addend_scale = constant(epilogue.addend_scale);
+  const auto offset = [](const float* base, int64_t by) { return base == nullptr ? nullptr : base + by; };
+  for (int64_t i = 0; i < block.rows; ++i) {
+    const int64_t at = block.row + i;
+    float* c = gemm.c + at * gemm.c_stride + block.column;
+    const Row row = {block.acc + i * block.acc_stride, offset(epilogue.column_bias, block.column),
+                     offset(epilogue.addend, at * epilogue.addend_stride + block.column),
+                     offset(epilogue.residual, at * epilogue.residual_stride + block.column),
+                     constant(epilogue.row_bias == nullptr ? 0.0f : epilogue.row_bias[at])};
+    int64_t j = 0;
+    for (; j + lanes <= block.columns; j += lanes) {
+      hn::StoreU(finish_vector<kActivation, kPlain>(row, j, alpha, addend_scale), d, c + j);
+    }
+    if (j < block.columns) finish_tail<kActivation>(row, j, block.columns - j, epilogue, c);
+  }
 }
 
 template <Activation kActivation>
 void finish_block(const Gemm& gemm, const FinishArgs& block) {
-  const F32 d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const Epilogue& epilogue = gemm.epilogue;
-  const auto offset = [](const float* base, int64_t by) { return base == nullptr ? nullptr : base + by; };
-  for (int64_t i = 0; i < block.rows; ++i) {
-    const int64_t row = block.row + i;
-    float* c = gemm.c + row * gemm.c_stride + block.column;
-    const float row_bias = epilogue.row_bias == nullptr ? 0.0f : epilogue.row_bias[row];
-    Terms at = {block.acc + i * block.acc_stride, offset(epilogue.column_bias, block.column),
-                offset(epilogue.addend, row * epilogue.addend_stride + block.column),
-                offset(epilogue.residual, row * epilogue.residual_stride + block.column)};
-    int64_t j = 0;
-    for (; j + lanes <= block.columns; j += lanes) {
-      hn::StoreU(finish_vector<kActivation>(at, epilogue, hn::Set(d, row_bias)), d, c + j);
-      at = {at.acc + lanes, offset(at.column_bias, lanes), offset(at.addend, lanes), offset(at.residual, lanes)};
-    }
-    if (j < block.columns) finish_tail<kActivation>(at, block.columns - j, epilogue, row_bias, c + j);
+  if (epilogue.column_bias == nullptr && epilogue.addend == nullptr && epilogue.residual == nullptr) {
+    finish_rows<kActivation, true>(gemm, block);
+  } else {
+    finish_rows<kActivation, false>(gemm, block);
   }
 }
 
