@@ -10,7 +10,8 @@ namespace {
 
 constexpr int64_t kDepth = 512;      // depths of one pass: a gathered panel of 32 columns takes 64 KB
 constexpr int64_t kPositions = 128;  // output positions of a tile: the panels of a pass fit the second-level cache
-constexpr int64_t kChannels = 448;   // output channels of a tile: so many share the gathered panels
+static_assert(kPositions <= ConvGather::kMostPositions);
+constexpr int64_t kChannels = 448;  // output channels of a tile: so many share the gathered panels
 constexpr int64_t kSlack = 16;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -97,13 +98,14 @@ class Tile {
     args.panel_stride = direct ? width : panel_floats_;
     const float* b = direct ? x_ + depth * plane + position_ : columns_;
     const int64_t first = groups_.begin(row_begin_);
-    args.acc_stride = (groups_.begin(row_end_) - first) * width;
+    args.acc_stride = (depths_ <= kDepth ? tiles_.rows : groups_.begin(row_end_) - first) * width;
     args.accumulate = depth > 0;
     for (int64_t t = row_begin_; t < row_end_; ++t) {
       const int64_t height = groups_.begin(t + 1) - groups_.begin(t);
       args.a = weights_ + groups_.begin(t) * depths_ + depth * height;
       args.a_stride = height;
-      float* acc = accumulators_ + (groups_.begin(t) - first) * width;
+      // In a single pass the accumulators of a row group are finished before the next group.
+      float* acc = accumulators_ + (depths_ <= kDepth ? 0 : groups_.begin(t) - first) * width;
       for (int64_t j = 0; j < panels;) {
         int log = 2;
         while (tiles_.tile[0][height][log] == nullptr || (int64_t{1} << log) > panels - j) --log;
@@ -174,7 +176,10 @@ ConvPlan conv_gemm_plan(const ConvShape& shape, int threads) {
   const int64_t width = gemm_tiles().panel_columns;
   const RowGroups groups(shape);
   ConvPlan plan;
-  plan.pixel_block = std::min(kPositions, ceil_div(shape.out_plane(), width) * width);
+  // Few depths leave room for more positions, and then longer runs of each output row are written at once.
+  const int64_t depths = std::max<int64_t>(depths_of(shape), 1);
+  const int64_t fit = std::min<int64_t>(kPositions * kDepth / depths, ConvGather::kMostPositions) / width * width;
+  plan.pixel_block = std::min(std::max(kPositions, fit), ceil_div(shape.out_plane(), width) * width);
   const int64_t pixel_blocks = ceil_div(shape.out_plane(), plan.pixel_block);
   int64_t channel_blocks = ceil_div(groups.rows, kChannels);
   const int64_t others = shape.batch * shape.groups * pixel_blocks;
@@ -184,8 +189,9 @@ ConvPlan conv_gemm_plan(const ConvShape& shape, int threads) {
   }
   plan.channel_block = ceil_div(groups.count, channel_blocks);
   plan.tiles = others * ceil_div(groups.count, plan.channel_block);
-  const int64_t panel = std::min(depths_of(shape), kDepth) * width;
-  const int64_t rows = std::min(groups.rows, plan.channel_block * gemm_tiles().rows);
+  const int64_t panel = std::min(depths, kDepth) * width;
+  const int64_t tallest = gemm_tiles().rows;
+  const int64_t rows = depths <= kDepth ? tallest : std::min(groups.rows, plan.channel_block * tallest);
   plan.scratch_bytes = static_cast<size_t>(plan.pixel_block / width * (panel + rows * width) + kSlack) * sizeof(float);
   return plan;
 }

@@ -65,7 +65,7 @@ struct DepthwiseRow {
 /// Depth p = ((channel kernel[0] + i) kernel[1] + j) kernel[2] + l of the group's channels.
 class ConvGather {
  public:
-  static constexpr int kMostPositions = 128;
+  static constexpr int kMostPositions = 1024;
 
   /// Panels of `width` columns, panel_stride floats apart.
   ConvGather(const ConvShape& shape, int64_t width, int64_t panel_stride)
