@@ -10,6 +10,7 @@
 #include "kernels/norm.h"
 #include "kernels/quantize.h"
 #include "kernels/reduce.h"
+#include "kernels/scan.h"
 #include "kernels/softmax.h"
 #include "kernels/unary.h"
 
@@ -141,16 +142,16 @@ void group_norms(benchmark::State& state) {
 BENCHMARK(group_norms);
 
 void reduction(benchmark::State& state) {
-  const int64_t inner = state.range(0), length = kElements / 64 / inner;
+  const int64_t inner = state.range(0), outer = inner > 64 ? 1 : 64, length = kElements / outer / inner;
   const std::vector<float> x = poison(kElements);
-  std::vector<float> y(static_cast<size_t>(64 * inner));
+  std::vector<float> y(static_cast<size_t>(outer * inner));
   for (auto _ : state) {
-    reduce(ReduceOp::kMean, x.data(), y.data(), {length, inner}, 0, 64 * inner);
+    reduce(ReduceOp::kMean, x.data(), y.data(), {length, inner}, 0, outer * inner);
     benchmark::ClobberMemory();
   }
   report(state, 4 * kElements);
 }
-BENCHMARK(reduction)->Arg(1)->Arg(2)->Arg(64);
+BENCHMARK(reduction)->Arg(1)->Arg(2)->Arg(64)->Arg(768);
 
 void arg_max(benchmark::State& state) {
   const std::vector<float> x = poison(kElements);
@@ -162,6 +163,18 @@ void arg_max(benchmark::State& state) {
   report(state, 4 * kElements);
 }
 BENCHMARK(arg_max);
+
+void top_elements(benchmark::State& state) {
+  const std::vector<float> x = poison(kElements);
+  float values[50];
+  int64_t indices[50];
+  for (auto _ : state) {
+    top_k(true, 50, x.data(), {kElements, 1}, values, indices, 0, 1);
+    benchmark::ClobberMemory();
+  }
+  report(state, 4 * kElements);
+}
+BENCHMARK(top_elements);
 
 void transpose(benchmark::State& state) {
   const int bytes = static_cast<int>(state.range(0));

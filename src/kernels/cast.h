@@ -20,8 +20,8 @@ struct CastMode {
 /// of at least a byte.
 ///
 /// Floats round once, to nearest even. Floats become integers by truncation; what does not fit (NaN included) becomes
-/// INT32_MIN for types of at most 32 bits and INT64_MIN for 64, reduced modulo 2^bits, as x86 does it. Integers reduce
-/// modulo 2^bits. bool is x != 0. float4e2m1 always saturates.
+/// INT32_MIN for types below 32 bits and int32, INT64_MIN for wider ones and uint32, and then the low bits of that, as
+/// x86 does it. Integers keep their low bits. bool is x != 0. float4e2m1 always saturates.
 void cast(Element from, const void* x, Element to, void* y, int64_t begin, int64_t end, CastMode mode = {});
 
 }  // namespace sdx::kernels

@@ -1,4 +1,4 @@
-// compare, select: comparisons of every element type and the choice between two operands.
+// compare: comparisons of every element type.
 #include <cstring>
 
 #include "kernels/binary.h"
@@ -46,37 +46,6 @@ void map_pair(const Pair<T>& p, const F& f) {
   }
 }
 
-struct Choice {
-  const bool* c;
-  int64_t c_stride;
-  const void* a;
-  int64_t a_stride;
-  const void* b;
-  int64_t b_stride;
-  void* y;
-  int64_t n;
-};
-
-/// Whole words where the operands are rows; memcpy keeps unaligned operands defined.
-template <class Word>
-void choose(const Choice& s) {
-  const char* a = static_cast<const char*>(s.a);
-  const char* b = static_cast<const char*>(s.b);
-  char* y = static_cast<char*>(s.y);
-  constexpr int64_t kBytes = sizeof(Word);
-  for (int64_t i = 0; i < s.n; ++i) {
-    Word u, v;
-    std::memcpy(&u, a + i * s.a_stride * kBytes, kBytes);
-    std::memcpy(&v, b + i * s.b_stride * kBytes, kBytes);
-    const Word w = truth(s.c[i * s.c_stride]) ? u : v;
-    std::memcpy(y + i * kBytes, &w, kBytes);
-  }
-}
-
-struct Word16 {
-  uint64_t low, high;
-};
-
 }  // namespace
 
 template <class T>
@@ -95,19 +64,6 @@ void compare(CompareOp op, const T* a, int64_t a_stride, const T* b, int64_t b_s
     if (op == CompareOp::kAnd) return map_pair(p, [](bool u, bool v) { return u && v; });
     if (op == CompareOp::kOr) return map_pair(p, [](bool u, bool v) { return u || v; });
     return map_pair(p, [](bool u, bool v) { return u != v; });
-  }
-}
-
-void select(const bool* c, int64_t c_stride, const void* a, int64_t a_stride, const void* b, int64_t b_stride, void* y,
-            int64_t n, int bytes) {
-  if (n <= 0) return;
-  const Choice s{c, c_stride, a, a_stride, b, b_stride, y, n};
-  switch (bytes) {
-    case 1: return choose<uint8_t>(s);
-    case 2: return choose<uint16_t>(s);
-    case 4: return choose<uint32_t>(s);
-    case 8: return choose<uint64_t>(s);
-    default: return choose<Word16>(s);
   }
 }
 

@@ -128,11 +128,40 @@ struct Columns {
   int64_t stride;  ///< between rows
 };
 
+/// Four vectors of columns side by side: a whole stretch of each row is used, and four chains of additions overlap.
+/// Each column sees the order of fold_columns.
+template <class Op>
+HWY_INLINE void fold_four(const Columns& c, float* y) {
+  const F32 d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  Tiers<Op> t0, t1, t2, t3;
+  for (int64_t r = 0; r < c.rows;) {
+    const int64_t stop = std::min(c.rows, r + kFold);
+    VF a0 = constant(Op::kNeutral), a1 = a0, a2 = a0, a3 = a0;
+    for (; r < stop; ++r) {
+      const float* row = c.x + r * c.stride;
+      a0 = Op::enter(a0, hn::LoadU(d, row));
+      a1 = Op::enter(a1, hn::LoadU(d, row + lanes));
+      a2 = Op::enter(a2, hn::LoadU(d, row + 2 * lanes));
+      a3 = Op::enter(a3, hn::LoadU(d, row + 3 * lanes));
+    }
+    t0.add(a0);
+    t1.add(a1);
+    t2.add(a2);
+    t3.add(a3);
+  }
+  hn::StoreU(t0.total(), d, y);
+  hn::StoreU(t1.total(), d, y + lanes);
+  hn::StoreU(t2.total(), d, y + 2 * lanes);
+  hn::StoreU(t3.total(), d, y + 3 * lanes);
+}
+
 template <class Op>
 HWY_INLINE void reduce_columns(const Columns& c, float* y, int64_t n) {
   const F32 d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) fold_four<Op>({c.x + i, c.rows, c.stride}, y + i);
   for (; i + lanes <= n; i += lanes) {
     hn::StoreU(fold_columns<Op>(c.rows, [&](int64_t r) { return hn::LoadU(d, c.x + r * c.stride + i); }), d, y + i);
   }

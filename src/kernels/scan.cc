@@ -30,17 +30,21 @@ T narrow(Wide x) {
   }
 }
 
+template <class T>
+auto value_of(T x) {
+  if constexpr (std::is_arithmetic_v<T>) {
+    return x;
+  } else {
+    return to_float(x);
+  }
+}
+
 /// Whether `a` comes before `b` among the largest (or smallest); NaN is larger than any number.
 template <class T>
 bool before(T a, T b, bool largest) {
-  if constexpr (std::is_integral_v<T>) {
-    return largest ? a > b : a < b;
-  } else {
-    const double u = wide(a), v = wide(b);
-    if (std::isnan(u) || std::isnan(v))
-      return largest ? std::isnan(u) && !std::isnan(v) : !std::isnan(u) && std::isnan(v);
-    return largest ? u > v : u < v;
-  }
+  const auto u = value_of(a), v = value_of(b);
+  if (largest) return u > v || (u != u && v == v);
+  return u < v || (u == u && v != v);
 }
 
 /// The best elements so far as a heap with the worst on top, in two strided arrays.

@@ -246,21 +246,26 @@ TEST(Compare, EveryRelationWithNan) {
   EXPECT_TRUE(y[0]);
 }
 
-TEST(Select, EveryWidth) {
-  for (int bytes : {1, 2, 4, 8, 16}) {
-    const int64_t n = 37;
-    std::vector<uint8_t> a(n * bytes), b(n * bytes), y(n * bytes);
-    for (size_t i = 0; i < a.size(); ++i) {
-      a[i] = static_cast<uint8_t>(i);
-      b[i] = static_cast<uint8_t>(~i);
+TEST(Select, EveryWidthAndStride) {
+  const int64_t n = 37;
+  for_each_isa([&] {
+    for (int bytes : {1, 2, 4, 8, 16}) {
+      for (int strides = 0; strides < 27; ++strides) {
+        const int64_t sc = strides % 3, sa = strides / 3 % 3, sb = strides / 9;
+        std::vector<uint8_t> a(2 * n * bytes), b(2 * n * bytes), y(n * bytes), c(2 * n);
+        for (size_t i = 0; i < a.size(); ++i) {
+          a[i] = static_cast<uint8_t>(i);
+          b[i] = static_cast<uint8_t>(~i);
+        }
+        for (size_t i = 0; i < c.size(); ++i) c[i] = i % 3 == 0 ? static_cast<uint8_t>(i + 1) : 0;
+        select(reinterpret_cast<const bool*>(c.data()), sc, a.data(), sa, b.data(), sb, y.data(), n, bytes);
+        for (int64_t i = 0; i < n; ++i) {
+          const uint8_t* expected = c[i * sc] != 0 ? &a[i * sa * bytes] : &b[i * sb * bytes];
+          EXPECT_EQ(std::memcmp(&y[i * bytes], expected, bytes), 0) << bytes << " " << i;
+        }
+      }
     }
-    bool c[n];
-    for (int64_t i = 0; i < n; ++i) c[i] = i % 3 == 0;
-    select(c, 1, a.data(), 1, b.data(), 0, y.data(), n, bytes);
-    for (int64_t i = 0; i < n; ++i) {
-      EXPECT_EQ(std::memcmp(&y[i * bytes], c[i] ? &a[i * bytes] : &b[0], bytes), 0) << bytes << " " << i;
-    }
-  }
+  });
 }
 
 TEST(Unary, OtherTypes) {
@@ -314,11 +319,9 @@ TEST(Unary, FloatsWithSimpleTwins) {
       {UnaryOp::kSoftsign, {}, [](float v) { return v / (1 + std::fabs(v)); }},
       {UnaryOp::kLeakyRelu, {0.1f}, [](float v) { return v < 0 ? 0.1f * v : v; }},
       {UnaryOp::kThresholdedRelu, {1.0}, [](float v) { return v <= 1 ? 0.0f : v; }},
-      {UnaryOp::kShrink,
-       {1.0, 0.5},
-       [](float v) {
-         return v < -1 ? v + 0.5f : v > 1 ? v - 0.5f : 0.0f;
-       }},
+      {UnaryOp::kShrink, {1.0, 0.5}, [](float v) { return v < -1  ? v + 0.5f
+                                                          : v > 1 ? v - 0.5f
+                                                                  : 0.0f; }},
   };
   for_each_isa([&] {
     for (const auto& c : list) {
