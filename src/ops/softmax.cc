@@ -1,7 +1,11 @@
-// Softmax and LogSoftmax along one axis.
+// Softmax, LogSoftmax and Hardmax along one axis.
+#include "kernels/softmax.h"
+
+#include <algorithm>
 #include <cmath>
 
-#include "kernels/softmax.h"
+#include "kernels/reduce.h"
+#include "ops/dispatch.h"
 #include "ops/family.h"
 
 namespace sdx::ops {
@@ -41,50 +45,105 @@ void normalise(const double* x, double* y, int64_t n, int64_t stride, bool logar
   }
 }
 
-void normalise_lines(const double* x, double* y, int64_t n, int64_t inner, bool logarithm, int64_t begin, int64_t end) {
-  for (int64_t i = begin; i < end; ++i) {
-    const int64_t at = (i / inner) * n * inner + i % inner;
-    normalise(x + at, y + at, n, inner, logarithm);
-  }
-}
+/// The input as [outer, size, inner] with the lines in the middle.
+struct Lines {
+  int64_t outer = 1, size = 1, inner = 1;
+  int64_t count() const { return outer * inner; }
+};
 
-void normalise_lines(const float* x, float* y, int64_t n, int64_t inner, bool logarithm, int64_t begin, int64_t end) {
-  if (inner == 1) {
-    const auto rows = logarithm ? kernels::log_softmax_rows : kernels::softmax_rows;
-    return rows(x, y, n, begin, end);
-  }
-  const auto columns = logarithm ? kernels::log_softmax_columns : kernels::softmax_columns;
-  columns(x, y, n, inner, begin, end);
-}
-
-template <class T>
-void run_typed(RunContext& c, bool logarithm) {
+Lines lines_of(RunContext& c) {
   const auto& a = c.attrs<SoftmaxAttrs>();
-  const ConstView x = c.input(0);
-  const int rank = x.rank();
-  const int axis = static_cast<int>(a.axis < 0 ? a.axis + rank : a.axis);
-  const int64_t outer = x.extents.product(0, axis);
-  const int64_t n = rank == 0 ? 1 : a.flatten ? x.extents.product(axis, rank) : x.extents[axis];
-  const int64_t inner = rank == 0 || a.flatten ? 1 : x.extents.product(axis + 1, rank);
-  c.parallel().run(outer * inner, grain_for(n * 8), [&](int64_t begin, int64_t end, int) {
-    normalise_lines(x.as<T>(), c.output(0).as<T>(), n, inner, logarithm, begin, end);
+  const Extents& x = c.input(0).extents;
+  if (x.rank() == 0) return {};
+  const int axis = static_cast<int>(a.axis < 0 ? a.axis + x.rank() : a.axis);
+  if (a.flatten) return {x.product(0, axis), x.product(axis, x.rank()), 1};
+  return {x.product(0, axis), x[axis], x.product(axis + 1, x.rank())};
+}
+
+void run_double(RunContext& c, bool logarithm) {
+  const Lines l = lines_of(c);
+  const double* x = c.input(0).as<double>();
+  double* y = c.output(0).as<double>();
+  c.parallel().run(l.count(), grain_for(l.size * 16), [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t at = i / l.inner * l.size * l.inner + i % l.inner;
+      normalise(x + at, y + at, l.size, l.inner, logarithm);
+    }
   });
 }
 
 template <bool kLogarithm>
 void run(RunContext& c) {
   if (widened(c, run<kLogarithm>)) return;
-  if (c.input(0).dtype == DType::kF64) return run_typed<double>(c, kLogarithm);
-  run_typed<float>(c, kLogarithm);
+  if (c.output(0).count() == 0) return;
+  if (c.input(0).dtype == DType::kF64) return run_double(c, kLogarithm);
+  const Lines l = lines_of(c);
+  const float* x = c.input(0).as<float>();
+  float* y = c.output(0).as<float>();
+  c.parallel().run(l.count(), grain_for(l.size * 8), [&](int64_t begin, int64_t end, int) {
+    if (l.inner == 1)
+      (kLogarithm ? kernels::log_softmax_rows : kernels::softmax_rows)(x, y, l.size, begin, end);
+    else
+      (kLogarithm ? kernels::log_softmax_columns : kernels::softmax_columns)(x, y, l.size, l.inner, begin, end);
+  });
+}
+
+void set_one(Half& y) { y = to_half(1.0f); }
+void set_one(BFloat16& y) { y = to_bfloat16(1.0f); }
+void set_one(float& y) { y = 1; }
+void set_one(double& y) { y = 1; }
+
+/// 1 at the first largest element of each line, 0 elsewhere.
+void run_hardmax(RunContext& c) {
+  const View& y = c.output(0);
+  if (y.count() == 0) return;
+  const Lines l = lines_of(c);
+  auto* largest = c.scratch<int64_t>(l.count());
+  with_float(y.dtype, [&](auto* tag) {
+    using T = Pointee<decltype(tag)>;
+    const T* x = c.input(0).as<T>();
+    const kernels::ReduceShape shape{l.size, l.inner};
+    c.parallel().run(l.count(), grain_for(l.size), [&](int64_t begin, int64_t end, int) {
+      kernels::arg_reduce(kernels::ArgMode{true, false}, x, largest, shape, begin, end);
+    });
+    std::fill_n(y.as<T>(), y.count(), T{});
+    for (int64_t i = 0; i < l.count(); ++i) {
+      set_one(y.as<T>()[(i / l.inner * l.size + largest[i]) * l.inner + i % l.inner]);
+    }
+  });
 }
 
 constexpr Traits kTraits = {.row_local = true, .in_place = 1};
 
 const Op kFamily[] = {
-    {.domain = "", .name = "Softmax", .inputs = {1, 1}, .outputs = {1, 1}, .parse = Attrs::parse<SoftmaxAttrs>,
-     .infer = infer, .run = run<false>, .traits = kTraits, .accuracy = Accuracy::kFunction, .upgrade = upgrade},
-    {.domain = "", .name = "LogSoftmax", .inputs = {1, 1}, .outputs = {1, 1}, .parse = Attrs::parse<SoftmaxAttrs>,
-     .infer = infer, .run = run<true>, .traits = kTraits, .accuracy = Accuracy::kFunction, .upgrade = upgrade},
+    {.domain = "",
+     .name = "Softmax",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<SoftmaxAttrs>,
+     .infer = infer,
+     .run = run<false>,
+     .traits = kTraits,
+     .accuracy = Accuracy::kFunction,
+     .upgrade = upgrade},
+    {.domain = "",
+     .name = "LogSoftmax",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<SoftmaxAttrs>,
+     .infer = infer,
+     .run = run<true>,
+     .traits = kTraits,
+     .accuracy = Accuracy::kFunction,
+     .upgrade = upgrade},
+    {.domain = "",
+     .name = "Hardmax",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<SoftmaxAttrs>,
+     .infer = infer,
+     .run = run_hardmax,
+     .upgrade = upgrade},
 };
 
 }  // namespace
