@@ -323,10 +323,16 @@ const std::optional<Padding>& Tokenizer::padding() const { return state_->parts.
 Padding Tokenizer::default_padding() const {
   if (state_->parts.padding) return *state_->parts.padding;
   Padding padding;
+  std::vector<std::string> candidates = {"[PAD]", "<pad>"};
   const auto it = state_->parts.special_tokens.find("pad");
-  if (it == state_->parts.special_tokens.end()) return padding;
-  padding.token = it->second;
-  padding.id = token_to_id(it->second).value_or(0);
+  if (it != state_->parts.special_tokens.end()) candidates.assign(1, it->second);
+  for (const std::string& token : candidates) {
+    const auto id = token_to_id(token);
+    if (!id) continue;
+    padding.token = token;
+    padding.id = *id;
+    break;
+  }
   return padding;
 }
 

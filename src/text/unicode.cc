@@ -72,8 +72,8 @@ Compositions make_compositions() {
       const int n = decompose(c, false, out);
       if (n < 2 || combining_class(c) != 0 || combining_class(out[0]) != 0) continue;
       if (utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->comp_exclusion) continue;
-      composites.emplace_back(std::u32string(out, out + n), c);
-      whole[composites.back().first] = c;
+      // Characters that stand for another one (singletons) come after it and are not composed.
+      if (whole.emplace(std::u32string(out, out + n), c).second) composites.emplace_back(std::u32string(out, out + n), c);
     }
   }
   Compositions pairs;
