@@ -58,8 +58,7 @@ void append_numbers(std::string& out, const char* key, const std::vector<int64_t
   out += ']';
 }
 
-/// Windows of windows, which joining two truncated texts makes, are left out: they occur among the windows.
-void append_encoding(std::string& out, const Encoding& e, bool window = false) {
+void append_encoding(std::string& out, const Encoding& e) {
   append_numbers(out, "{\"ids\":[", e.ids, false);
   out += ",\"tokens\":[";
   for (size_t i = 0; i < e.tokens.size(); ++i) {
@@ -77,11 +76,11 @@ void append_encoding(std::string& out, const Encoding& e, bool window = false) {
   }
   out += ']';
   append_numbers(out, ",\"word_ids\":[", e.word_ids, true);
-  if (!e.overflowing.empty() && !window) {
+  if (!e.overflowing.empty()) {
     out += ",\"overflowing\":[";
     for (size_t i = 0; i < e.overflowing.size(); ++i) {
       if (i > 0) out += ',';
-      append_encoding(out, e.overflowing[i], true);
+      append_encoding(out, e.overflowing[i]);
     }
     out += ']';
   }

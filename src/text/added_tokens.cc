@@ -63,10 +63,13 @@ void AddedTokens::build(Matcher& matcher, const std::vector<std::pair<std::strin
   for (size_t i = 0; i < count; ++i) {
     const std::string& text = patterns[i].first;
     matcher.ids.push_back(patterns[i].second);
-    if (text.empty()) continue;
+    matcher.any = true;
+    if (text.empty()) {
+      if (matcher.empty_pattern < 0) matcher.empty_pattern = static_cast<int32_t>(count - 1 - i);
+      continue;
+    }
     keys.emplace_back(text, static_cast<int32_t>(count - 1 - i));  // of equal patterns the first counts
     matcher.starts[static_cast<uint8_t>(text[0])] = true;
-    matcher.any = true;
   }
   std::reverse(matcher.ids.begin(), matcher.ids.end());
   matcher.trie = Trie(keys);
@@ -95,19 +98,20 @@ uint32_t AddedTokens::longest(const Matcher& matcher, std::string_view text, uin
 }
 
 void AddedTokens::split(const Matcher& matcher, std::string_view text, std::vector<Split>& out) const {
-  uint32_t covered = 0, length = 0;
+  uint32_t covered = 0, length = 0, last_end = UINT32_MAX;
   const auto size = static_cast<uint32_t>(text.size());
-  for (uint32_t at = 0; matcher.any && at < size;) {
-    if (!matcher.starts[static_cast<uint8_t>(text[at])]) {
-      ++at;
-      continue;
-    }
-    uint32_t pattern = 0, begin = at, end = longest(matcher, text, at, pattern);
+  for (uint32_t at = 0; matcher.any && at <= size;) {
+    uint32_t pattern = 0, begin = at, end = at;
+    if (at < size && matcher.starts[static_cast<uint8_t>(text[at])]) end = longest(matcher, text, at, pattern);
     if (end == at) {
-      ++at;
-      continue;
+      // A pattern that normalised to nothing matches wherever no other match ends.
+      if (matcher.empty_pattern < 0 || at == last_end || (at < size && is_continuation(text[at]))) {
+        ++at;
+        continue;
+      }
+      pattern = static_cast<uint32_t>(matcher.empty_pattern);
     }
-    at = end;
+    at = last_end = end;
     const uint32_t id = matcher.ids[pattern];
     const AddedToken& token = by_id_.at(id);
     if (token.single_word) {
@@ -143,7 +147,9 @@ void AddedTokens::extract(std::string_view original, const Normalizer* normalize
       }
       inner.clear();
       split(normalized_, original.substr(piece.begin, piece.end - piece.begin), inner);
-      for (const Split& s : inner) work.splits.push_back({piece.begin + s.begin, piece.begin + s.end, s.token});
+      for (const Split& s : inner) {
+        if (s.begin < s.end) work.splits.push_back({piece.begin + s.begin, piece.begin + s.end, s.token});
+      }
     }
     return;
   }

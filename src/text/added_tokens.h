@@ -51,6 +51,7 @@ class AddedTokens {
     std::vector<uint32_t> ids;
     bool starts[256] = {};
     bool any = false;
+    int32_t empty_pattern = -1;  ///< index of a pattern without bytes, or -1
   };
 
   void build(Matcher& matcher, const std::vector<std::pair<std::string, uint32_t>>& patterns) const;

@@ -76,7 +76,7 @@ void Buffer::filter(Keep keep) {
   if (i == text_.size()) return;
   materialize();
   size_t out = i;
-  for (; i < text_.size(); i += length) {
+  for (i += length; i < text_.size(); i += length) {
     if (!keep(decode_utf8(text_.data() + i, length))) continue;
     for (uint32_t k = 0; k < length; ++k, ++out) {
       text_[out] = text_[i + k];

@@ -102,7 +102,6 @@ TokenizerParts load_parts(const std::string& folder, const FolderConfig& config)
 
 }  // namespace
 
-PreTokenizerPtr make_unicode_scripts() { fail(ErrorKind::kUnsupportedModel, "UnicodeScripts is not supported yet"); }
 
 TokenizerParts load_older_files(const std::string& folder) {
   TokenizerParts parts = load_parts(folder, FolderConfig::load(folder));

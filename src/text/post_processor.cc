@@ -23,8 +23,9 @@ void trim(Encoding& e, bool add_prefix_space, const TokenStrings& strings) {
     }
     Align& o = e.offsets[i];
     if (spaces.leading > 0) {
-      const bool first = i == 0 || o.begin == 0;
-      o.begin = std::min(o.begin + spaces.leading - (first && add_prefix_space ? 1 : 0), o.end);
+      // A single space in front was added by the pre-tokenizer; more than one were in the text.
+      const bool added = add_prefix_space && (i == 0 || o.begin == 0) && spaces.leading == 1;
+      if (!added) o.begin = std::min(o.begin + spaces.leading, o.end);
     }
     if (spaces.trailing > 0 && o.end >= spaces.trailing) o.end = std::max(o.end - spaces.trailing, o.begin);
   }

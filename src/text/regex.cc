@@ -27,6 +27,7 @@ constexpr const char* kSpaces = "\\t-\\r \\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{20
 std::string with_additions(const char* property, CharClass flag) {
   std::string out = property;
   for (const ClassRange& r : class_additions(flag)) {
+    if (r.first == 0x200C) continue;  // the joiners are words to the other library only
     char range[40];
     std::snprintf(range, sizeof range, "\\x{%x}-\\x{%x}", r.first, r.last);
     out += range;
@@ -38,7 +39,9 @@ std::string with_additions(const char* property, CharClass flag) {
 std::string class_body(std::string_view escape) {
   if (escape == "\\s") return kSpaces;
   if (escape == "\\h") return "0-9A-Fa-f";
-  if (escape == "\\w") return with_additions("\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}", kWord);
+  if (escape == "\\w") {
+    return with_additions("\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}", kWord);
+  }
   if (escape == "\\p{L}" || escape == "\\p{Letter}") return with_additions("\\p{L}", kLetter);
   if (escape == "\\p{N}" || escape == "\\p{Number}") return with_additions("\\p{N}", kNumber);
   if (escape == "\\p{M}" || escape == "\\p{Mark}") return with_additions("\\p{M}", kMark);
@@ -64,37 +67,59 @@ std::string_view escape_at(std::string_view pattern, size_t at) {
 
 std::string translate_pattern(std::string_view pattern) {
   std::string out;
-  bool in_class = false;
+  int depth = 0;  // of nested brackets, whose union PCRE2 writes without inner brackets
   for (size_t i = 0; i < pattern.size();) {
     const char c = pattern[i];
     if (c == '\\') {
       const std::string_view escape = escape_at(pattern, i);
       i += escape.size();
       if (std::string body = class_body(escape); !body.empty()) {
-        out += in_class ? body : "[" + body + "]";
-      } else if (escape == "\\S" && !in_class) {
+        out += depth > 0 ? body : "[" + body + "]";
+      } else if (escape == "\\S" && depth == 0) {
         out += std::string("[^") + kSpaces + "]";
-      } else if (escape == "\\H" || (escape == "\\W" && in_class) || (escape == "\\S" && in_class)) {
+      } else if (escape == "\\W" && depth == 0) {
+        out += "[^" + class_body("\\w") + "]";
+      } else if (escape == "\\H" || ((escape == "\\W" || escape == "\\S") && depth > 0)) {
         fail(ErrorKind::kUnsupportedModel, "the regular expression \"", pattern.substr(0, 200), "\" uses ", escape,
-             in_class ? " inside brackets" : "", ", which has no translation; write the class out");
+             depth > 0 ? " inside brackets" : "", ", which has no translation; write the class out");
       } else {
         out += escape;
       }
       continue;
     }
-    if (in_class && c == '&' && pattern.substr(i, 2) == "&&") {
+    if (depth > 0 && c == '&' && pattern.substr(i, 2) == "&&") {
       fail(ErrorKind::kUnsupportedModel, "the regular expression \"", pattern.substr(0, 200),
            "\" intersects character classes with &&, which is not supported; write the class out");
     }
-    if (c == '[' && !in_class) {
-      in_class = true;
+    if (c == '[' && depth > 0 && pattern.substr(i, 2) != "[:") {
+      if (pattern.substr(i, 2) == "[^") {
+        fail(ErrorKind::kUnsupportedModel, "the regular expression \"", pattern.substr(0, 200),
+             "\" nests a negated class in another one, which is not supported; write the class out");
+      }
+      ++depth;
+      ++i;
+      continue;
+    }
+    if (c == '[' && depth > 0) {
+      const size_t close = std::min(pattern.find(":]", i), pattern.size() - 2);
+      out += pattern.substr(i, close + 2 - i);
+      i = close + 2;
+      continue;
+    }
+    if (c == '[') {
+      depth = 1;
       out += c;
       ++i;
       if (i < pattern.size() && pattern[i] == '^') out += pattern[i++];
       if (i < pattern.size() && pattern[i] == ']') out += pattern[i++];
       continue;
     }
-    if (c == ']') in_class = false;
+    if (c == ']' && depth > 1) {
+      --depth;
+      ++i;
+      continue;
+    }
+    if (c == ']') depth = 0;
     out += c;
     ++i;
   }

@@ -46,7 +46,8 @@ class ScratchPool {
 class CharacterOffsets {
  public:
   /// `table` is scratch; an ASCII text needs none.
-  CharacterOffsets(std::string_view text, std::vector<uint32_t>& table) : table_(table), trivial_(is_ascii(text)) {
+  CharacterOffsets(std::string_view text, std::vector<uint32_t>& table)
+      : table_(table), size_(static_cast<uint32_t>(text.size())), trivial_(is_ascii(text)) {
     if (trivial_) return;
     table_.resize(text.size() + 1);
     uint32_t count = 0;
@@ -56,13 +57,17 @@ class CharacterOffsets {
     }
     table_[text.size()] = count;
   }
+  /// Ranges beyond the text, which only tokens for a prefix or suffix have, follow the reference.
   Align operator()(Align bytes) const {
-    if (trivial_) return bytes;
-    return {table_[bytes.begin], table_[bytes.end]};
+    if (bytes.end <= size_) return trivial_ ? bytes : Align{table_[bytes.begin], table_[bytes.end]};
+    if (bytes.begin >= size_) return bytes;
+    const uint32_t begin = trivial_ ? bytes.begin : table_[bytes.begin];
+    return {begin, begin + 2};
   }
 
  private:
   std::vector<uint32_t>& table_;
+  uint32_t size_;
   bool trivial_;
 };
 
@@ -122,8 +127,9 @@ void Tokenizer::State::add_piece(Encoding& e, const Work& work, const Split& spl
     }
   }
   e.ids.push_back(piece.id);
-  const uint32_t size = split.end - split.begin;
-  e.offsets.push_back(source_of(work, split.begin + std::min(piece.begin, size), split.begin + std::min(piece.end, size)));
+  const bool beyond = piece.end > split.end - split.begin;
+  e.offsets.push_back(beyond ? Align{piece.begin, piece.end}
+                             : source_of(work, split.begin + piece.begin, split.begin + piece.end));
 }
 
 Encoding Tokenizer::State::encode_text(std::string_view text, uint32_t type_id, OffsetUnit unit,
