@@ -66,10 +66,10 @@ class ScriptTable {
   }
 
  private:
-  ScriptTable() : scripts_(0x32000, kAny) {
+  ScriptTable() : scripts_(0xE01F0, kAny) {
     std::string text;
     for (char32_t c = 1; c < scripts_.size(); ++c) {
-      if (c < 0xD800 || c > 0xDFFF) append_utf8(text, c);
+      if (c < 0xD800 || (c > 0xDFFF && c < 0x32000) || c >= 0xE0000) append_utf8(text, c);
     }
     const std::string pattern = scripts_pattern();
     int error = 0;
