@@ -15,8 +15,8 @@ namespace sdx::kernels {
 namespace {
 
 constexpr int64_t kSlack = 16;
-// Below this many query rows, panels of queries would be mostly empty.
-constexpr int64_t kFewRows = 8;
+// Up to this many query rows, panels of queries would be too empty to be worth packing keys for.
+int64_t few_rows() { return gemm_tiles().panel_columns * 3 / 4; }
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
@@ -267,8 +267,10 @@ void attention_run(const AttentionShape& shape, const AttentionHead& head, int64
                    void* scratch) {
   if (row_begin >= row_end || shape.dv == 0) return;
   float* floats = static_cast<float*>(scratch);
-  if (shape.sq <= kFewRows && (head.k.row_stride == 1 || head.k.column_stride == 1)) {
-    for (int64_t row = row_begin; row < row_end; ++row) attention_few_run(shape, head, row, floats);
+  if (shape.sq <= few_rows() && (head.k.row_stride == 1 || head.k.column_stride == 1)) {
+    for (int64_t row = row_begin; row < row_end; row += kAttentionFewRows) {
+      attention_few_run(shape, head, row, std::min(kAttentionFewRows, row_end - row), floats);
+    }
     return;
   }
   Block(shape, head, floats).run(row_begin, row_end);

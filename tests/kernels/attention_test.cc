@@ -138,9 +138,9 @@ void check(const Case& at) {
 
 TEST(Attention, OddShapesAndLayouts) {
   for_each_isa([] {
-    for (const Case& shape :
-         {Case{1, 1, 1, 1}, Case{1, 77, 64, 64}, Case{3, 300, 40, 80}, Case{9, 5, 3, 7}, Case{40, 40, 64, 64},
-          Case{33, 530, 17, 19}, Case{300, 70, 8, 33}, Case{12, 64, 160, 5}}) {
+    for (const Case& shape : {Case{1, 1, 1, 1}, Case{1, 77, 64, 64}, Case{3, 300, 40, 80}, Case{9, 5, 3, 7},
+                              Case{6, 101, 70, 81}, Case{24, 33, 64, 64}, Case{25, 33, 64, 64}, Case{40, 40, 64, 64},
+                              Case{33, 530, 17, 19}, Case{300, 70, 8, 33}, Case{12, 64, 160, 5}}) {
       for (bool tk : {false, true}) {
         for (bool tv : {false, true}) {
           Case at = shape;
