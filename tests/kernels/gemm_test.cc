@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -93,7 +94,7 @@ void check(const Case& at) {
   std::vector<float> packed(gemm_packed_bytes(at.k, at.n, at.type) / sizeof(float) + 16);
   std::vector<unsigned char> unaligned(b.size() * sizeof(float) + 1);
   if (at.packed) {
-    std::memcpy(unaligned.data() + 1, b.data(), b.size() * sizeof(float));
+    std::copy_n(reinterpret_cast<const unsigned char*>(b.data()), b.size() * sizeof(float), unaligned.begin() + 1);
     const WeightView weight = {unaligned.data() + 1, WeightType::kF32, gemm.b.row_stride, gemm.b.column_stride};
     gemm_pack_b(weight, at.k, at.n, at.type, 0, gemm_panels(at.n), packed.data());
     gemm.packed_b = packed.data();
