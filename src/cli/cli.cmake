@@ -1,11 +1,16 @@
-# The command line: built on the public headers alone.
+# The command line. Tokenizing stands on the public headers alone; the commands for models also show what is inside.
 find_package(CLI11 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
 set(view ${CMAKE_BINARY_DIR}/include/cli)
 file(MAKE_DIRECTORY ${view})
 file(CREATE_LINK ${CMAKE_SOURCE_DIR}/src/cli ${view}/cli SYMBOLIC)
-add_library(sdx_cli STATIC ${CMAKE_SOURCE_DIR}/src/cli/json_text.cc ${CMAKE_SOURCE_DIR}/src/cli/tokenize.cc)
+file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/cli/*.cc)
+list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/src/cli/main.cc)
+add_library(sdx_cli STATIC ${sources})
 target_include_directories(sdx_cli PUBLIC ${view})
-target_link_libraries(sdx_cli PUBLIC sdx_api CLI11::CLI11 PRIVATE sardonyx_flags)
+target_link_libraries(sdx_cli PUBLIC sdx_api sdx_engine sdx_kernels CLI11::CLI11 nlohmann_json::nlohmann_json PkgConfig::libzip
+                      PRIVATE sardonyx_flags)
 add_executable(sardonyx ${CMAKE_SOURCE_DIR}/src/cli/main.cc)
 set_target_properties(sardonyx PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 target_link_libraries(sardonyx PRIVATE sdx_cli sardonyx_flags)

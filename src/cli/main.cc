@@ -1,27 +1,26 @@
 // The command line program: subcommands, and one translation of errors to exit codes.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <string>
 
+#include "api/translate.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "cli/json_text.h"
 #include "cli/tokenize.h"
-#include "sardonyx/error.h"
 
 namespace {
 
-constexpr int kFailed = 1, kUsage = 2, kBadModel = 3, kNoResource = 4, kInterrupted = 130;
+constexpr int kFailed = 1, kUsage = 2, kBadModel = 3, kNoResource = 4;
 
 int exit_code(sardonyx::ErrorKind kind) {
   switch (kind) {
     case sardonyx::ErrorKind::InvalidModel:
     case sardonyx::ErrorKind::UnsupportedModel: return kBadModel;
     case sardonyx::ErrorKind::Resource: return kNoResource;
-    case sardonyx::ErrorKind::Cancelled: return kInterrupted;
+    case sardonyx::ErrorKind::Cancelled: return sdx::cli::stop_flag() ? sdx::cli::kInterrupted : kNoResource;
     default: return kFailed;
   }
 }
@@ -44,26 +43,36 @@ void report(const sardonyx::Error& error, bool json) {
   std::fprintf(stderr, "%s\n", out.c_str());
 }
 
+int run(int argc, char** argv, bool json) {
+  CLI::App app("Sardonyx runs models of the Hugging Face Hub.", "sardonyx");
+  app.require_subcommand(1);
+  sdx::cli::add_run_command(app);
+  sdx::cli::add_test_onnx_command(app);
+  sardonyx::cli::add_tokenize_commands(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::RuntimeError& e) {
+    return e.get_exit_code();
+  } catch (const CLI::Success& e) {
+    return app.exit(e);
+  } catch (const CLI::ParseError& e) {
+    report(sardonyx::Error(sardonyx::ErrorKind::InvalidInput, e.what(), e.what(), {"command line"}), json);
+    return kUsage;
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGINT, [](int) { _exit(kInterrupted); });
-  CLI::App app("Sardonyx runs models of the Hugging Face Hub.", "sardonyx");
-  app.require_subcommand(1);
-  sardonyx::cli::add_tokenize_commands(app);
+  sdx::cli::install_interrupt_handler();
   const bool json = std::any_of(argv, argv + argc, [](const char* a) { return std::strcmp(a, "--json") == 0; });
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : kUsage;
-  } catch (const sardonyx::Error& e) {
+    return run(argc, argv, json);
+  } catch (...) {
+    const sardonyx::Error error = sdx::api::translate(std::current_exception());
     std::fflush(stdout);
-    report(e, json);
-    return exit_code(e.kind());
-  } catch (const std::exception& e) {
-    std::fflush(stdout);
-    report(sardonyx::Error(sardonyx::ErrorKind::Internal, e.what(), e.what(), {}), json);
-    return kFailed;
+    report(error, json);
+    return exit_code(error.kind());
   }
-  return 0;
 }

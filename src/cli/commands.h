@@ -1,0 +1,11 @@
+// The subcommands that work on models; each runs when parsing chose it.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace sdx::cli {
+
+void add_run_command(CLI::App& app);
+void add_test_onnx_command(CLI::App& app);
+
+}  // namespace sdx::cli

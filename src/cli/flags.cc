@@ -1,0 +1,121 @@
+// Flags that the commands which load a model share: reading them and loading.
+#include "cli/flags.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <set>
+
+#include "kernels/isa.h"
+#include "rewrite/rule.h"
+
+namespace sdx::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Steps of rewriting that are no rules but can be switched like them.
+constexpr const char* kPasses[] = {"fold-constant", "fold-known", "merge-equal"};
+
+std::set<std::string> rule_names() {
+  std::set<std::string> out(std::begin(kPasses), std::end(kPasses));
+  for (const auto& rule : rewrite::all_rules()) out.insert(rule.name());
+  return out;
+}
+
+void limit_isa(const std::string& name) {
+  using kernels::Isa;
+  if (name.empty() || name == "auto") return;
+  for (Isa isa : {Isa::kNeon, Isa::kSse4, Isa::kAvx2, Isa::kAvx512}) {
+    if (kernels::isa_name(isa) != name) continue;
+    kernels::limit_isa(isa);
+    return;
+  }
+  fail(ErrorKind::kInvalidInput, "'", name, "' is no instruction set; --isa takes sse4, avx2, avx512, neon or auto");
+}
+
+}  // namespace
+
+void add_model_flags(CLI::App& command, ModelFlags& flags) {
+  command.add_option("--threads", flags.threads, "threads to use; 0: every CPU of this process")
+      ->check(CLI::Range(0, 1024));
+  command.add_option("--rules", flags.rules,
+                     "rewrite rules: none, or a comma list of -name and +name (write --rules=-name)");
+  command.add_option("--rewrite-limit", flags.rewrite_limit, "stop rewriting after this many applications");
+  command.add_flag("--explain-rules", flags.explain_rules,
+                   "print applications and near misses of rules to standard error");
+  command.add_option("--memory-limit", flags.memory_limit, "bytes that loading and running may allocate; 0: no limit")
+      ->transform(CLI::AsSizeValue(false));
+  command.add_option("--isa", flags.isa, "best instruction set to use: sse4, avx2, avx512, neon or auto");
+  command.add_flag("--json", flags.json, "machine-readable output");
+}
+
+void add_model_path(CLI::App& command, ModelFlags& flags) {
+  command.add_option("model", flags.path, "a .onnx file, or a folder with model.onnx or onnx/model.onnx")->required();
+}
+
+rewrite::Options rewrite_options(const ModelFlags& flags) {
+  rewrite::Options out;
+  out.limit = flags.rewrite_limit;
+  out.explain = flags.explain_rules;
+  const auto known = rule_names();
+  std::set<std::string> off;
+  bool none = false;
+  for (const std::string& word : CLI::detail::split(flags.rules, ',')) {
+    if (word.empty() || word == "all") continue;
+    if (word == "none") {
+      none = true;
+      off = known;
+      continue;
+    }
+    const std::string name = word.substr(1);
+    if ((word[0] != '-' && word[0] != '+') || !known.contains(name)) {
+      std::string list;
+      for (const auto& n : known) list += cat(list.empty() ? "" : ", ", n);
+      fail(ErrorKind::kInvalidInput, "'", word,
+           "' in --rules is neither none, nor -name or +name of a rule; the rules are ", list);
+    }
+    if (word[0] == '-')
+      off.insert(name);
+    else
+      off.erase(name);
+  }
+  out.enabled = !(none && off.size() == known.size());
+  out.off.assign(off.begin(), off.end());
+  return out;
+}
+
+engine::ModelOptions model_options(const ModelFlags& flags) {
+  engine::ModelOptions options;
+  options.rewrite = rewrite_options(flags);
+  options.memory_limit = flags.memory_limit;
+  return options;
+}
+
+fs::path model_path(const std::string& given) {
+  const fs::path path(given);
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) fail(ErrorKind::kInvalidInput, "there is no '", given, "'; check the path");
+  if (!fs::is_directory(path, ignored)) return path;
+  for (const char* name : {"model.onnx", "onnx/model.onnx"}) {
+    if (fs::exists(path / name, ignored)) return path / name;
+  }
+  fail(ErrorKind::kInvalidInput, "folder '", given,
+       "' holds neither model.onnx nor onnx/model.onnx; name the .onnx file");
+}
+
+std::shared_ptr<const engine::Model> load_model(const ModelFlags& flags) {
+  limit_isa(flags.isa);
+  const fs::path path = model_path(flags.path);
+  auto model = engine::Model::load(path, model_options(flags));
+  if (!flags.explain_rules) return model;
+  for (const auto& [rule, count] : model->rewrites().applied)
+    std::fprintf(stderr, "applied %s %d times\n", rule.c_str(), count);
+  for (const auto& m : model->rewrites().misses) {
+    std::fprintf(stderr, "missed %s at '%s': %s\n", m.rule.c_str(), m.node.c_str(), m.reason.c_str());
+  }
+  return model;
+}
+
+void exit_with(int code) { throw CLI::RuntimeError(code); }
+
+}  // namespace sdx::cli

@@ -1,0 +1,42 @@
+// Flags that the commands which load a model share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "engine/model.h"
+
+namespace sdx::cli {
+
+struct ModelFlags {
+  std::string path;
+  std::string rules;
+  std::string isa;
+  int rewrite_limit = -1;
+  int threads = 0;
+  int64_t memory_limit = 0;
+  bool explain_rules = false;
+  bool json = false;
+};
+
+/// Adds the flags without the path: --threads, --rules, --rewrite-limit, --explain-rules, --memory-limit, --isa,
+/// --json.
+void add_model_flags(CLI::App& command, ModelFlags& flags);
+/// Adds the positional MODEL: a .onnx file, or a folder that holds one as model.onnx or onnx/model.onnx.
+void add_model_path(CLI::App& command, ModelFlags& flags);
+
+/// `rules` as options: a comma list of -name (off), +name (on again), and none (all off; +name then switches on).
+/// Throws InvalidInput for a name that is no rule or pass.
+rewrite::Options rewrite_options(const ModelFlags& flags);
+engine::ModelOptions model_options(const ModelFlags& flags);
+
+/// The model file that MODEL means. Throws InvalidInput where there is none.
+std::filesystem::path model_path(const std::string& given);
+
+/// Limits the instruction set, loads the model, and prints the near misses to standard error where asked.
+std::shared_ptr<const engine::Model> load_model(const ModelFlags& flags);
+
+/// Ends the program's command with that exit code after its output is complete.
+[[noreturn]] void exit_with(int code);
+
+}  // namespace sdx::cli
