@@ -32,6 +32,15 @@ int32_t zero_point(const ZeroPoints& zeros, int64_t i, bool is_signed, bool kern
   return (is_signed ? static_cast<int32_t>(static_cast<int8_t>(bits)) : static_cast<int32_t>(bits)) + shift;
 }
 
+// Whether any zero point of B differs from 0 after the shift.
+bool has_zero_points(const Int8Gemm& gemm) {
+  const int64_t count = gemm.b_zero.stride == 0 ? 1 : gemm.n;
+  for (int64_t j = 0; j < count; ++j) {
+    if (zero_point(gemm.b_zero, j, gemm.b_signed, true) != 0) return true;
+  }
+  return false;
+}
+
 // Parts of a worker's scratch, in 4-byte words.
 struct Layout {
   int64_t a, acc, rows, columns;
@@ -47,7 +56,11 @@ struct Layout {
 class RowBlock {
  public:
   RowBlock(const Int8Gemm& gemm, const GemmPlan& plan, void* scratch)
-      : gemm_(gemm), tiles_(int8_tiles()), width_(gemm_tiles().panel_columns), quads_(quads_of(gemm.k)) {
+      : gemm_(gemm),
+        tiles_(int8_tiles()),
+        width_(gemm_tiles().panel_columns),
+        quads_(quads_of(gemm.k)),
+        b_zeros_(has_zero_points(gemm)) {
     const Layout layout(gemm.k, plan.row_block);
     a_ = static_cast<uint32_t*>(scratch);
     acc_ = reinterpret_cast<int32_t*>(a_ + layout.a);
@@ -73,34 +86,46 @@ class RowBlock {
     for (int64_t t = 0; t < count_; ++t) {
       const int64_t height = first(t + 1) - first(t);
       tiles_.tile[height]({quads_, a_ + first(t) * quads_, b + width_, acc_});
-      int8_correct({acc_, height, width_, static_cast<int32_t>(gemm_.k), a_zero_ + first(t), row_sum_ + first(t),
-                    b_zero_, reinterpret_cast<const int32_t*>(b), gemm_.y == nullptr ? nullptr : scale_});
-      store(first(t), height, column, columns);
+      // Whole panels of integers go straight to C.
+      const bool direct = gemm_.y == nullptr && columns == width_;
+      int32_t* out = direct ? gemm_.c + (row_ + first(t)) * gemm_.c_stride + column : acc_;
+      int8_correct({acc_, out, direct ? gemm_.c_stride : width_, height, width_, static_cast<int32_t>(gemm_.k),
+                    a_zero_ + first(t), row_sum_ + first(t), b_zeros_ ? b_zero_ : nullptr,
+                    reinterpret_cast<const int32_t*>(b), gemm_.y == nullptr ? nullptr : scale_});
+      if (!direct) store(first(t), height, column, columns);
     }
   }
 
  private:
   int64_t first(int64_t t) const { return rows_ * t / count_; }
 
-  // [quads][rows] with the sums of the rows; bytes beyond k are zero in B, so any value will do here.
+  // [quads][rows], and the sums of the rows where B has zero points. Bytes of B beyond k are zero, so those of A may be
+  // anything.
   void pack_rows(int64_t begin, int64_t rows) {
-    const uint32_t flip = gemm_.a.is_signed ? 0x80808080u : 0;
+    const uint8_t* from = static_cast<const uint8_t*>(gemm_.a.data) + (row_ + begin) * gemm_.a.row_stride;
     uint32_t* to = a_ + begin * quads_;
-    for (int64_t r = 0; r < rows; ++r) {
-      const uint8_t* from = static_cast<const uint8_t*>(gemm_.a.data) + (row_ + begin + r) * gemm_.a.row_stride;
-      uint32_t sum = 0;
-      for (int64_t p = 0; p < quads_; ++p) {
-        uint32_t quad = 0;
-        const int64_t bytes = std::min<int64_t>(4, gemm_.k - 4 * p);
-        if (bytes == 4) {
-          std::memcpy(&quad, from + 4 * p, 4);
-          quad ^= flip;
-        } else {
-          for (int64_t i = 0; i < bytes; ++i) quad |= (from[4 * p + i] ^ (flip & 0xFFu)) << (8 * i);
+    const uint8_t flip = gemm_.a.is_signed ? 0x80 : 0;
+    const bool whole = gemm_.k % 4 == 0 && gemm_.a.row_stride % 4 == 0 && reinterpret_cast<uintptr_t>(from) % 4 == 0;
+    if (whole) {
+      // Quads are moved as floats are: bits are kept.
+      gemm_pack_a({reinterpret_cast<const float*>(from), gemm_.a.row_stride / 4, 1}, 0, rows, quads_,
+                  reinterpret_cast<float*>(to));
+    } else {
+      for (int64_t r = 0; r < rows; ++r) {
+        for (int64_t p = 0; p < quads_; ++p) {
+          uint32_t quad = 0;
+          std::memcpy(&quad, from + r * gemm_.a.row_stride + 4 * p,
+                      static_cast<size_t>(std::min<int64_t>(4, gemm_.k - 4 * p)));
+          to[p * rows + r] = quad;
         }
-        sum += (quad & 0xFFu) + (quad >> 8 & 0xFFu) + (quad >> 16 & 0xFFu) + (quad >> 24);
-        to[p * rows + r] = quad;
       }
+    }
+    if (flip != 0) {
+      for (int64_t i = 0; i < rows * quads_; ++i) to[i] ^= 0x80808080u;
+    }
+    for (int64_t r = 0; b_zeros_ && r < rows; ++r) {
+      uint32_t sum = 0;
+      for (int64_t p = 0; p < gemm_.k; ++p) sum += static_cast<uint8_t>(from[r * gemm_.a.row_stride + p] ^ flip);
       row_sum_[begin + r] = static_cast<int32_t>(sum);
     }
   }
@@ -131,6 +156,7 @@ class RowBlock {
   const Int8Tiles& tiles_;
   const int64_t width_;
   const int64_t quads_;
+  const bool b_zeros_;  ///< B has zero points, as the kernels see it
   uint32_t* a_;
   int32_t* acc_;
   int32_t* a_zero_;   ///< [row_block]

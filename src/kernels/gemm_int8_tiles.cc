@@ -77,14 +77,15 @@ void correct(const Int8Correction& args) {
     const uint32_t shifted =
         static_cast<uint32_t>(args.row_sum[i]) - static_cast<uint32_t>(args.k) * static_cast<uint32_t>(args.a_zero[i]);
     const V32 row = hn::Set(d, static_cast<int32_t>(shifted));
-    int32_t* acc = args.acc + i * args.columns;
+    const int32_t* acc = args.acc + i * args.columns;
+    int32_t* out = args.out + i * args.out_stride;
     for (int64_t j = 0; j < args.columns; j += lanes) {
       V32 x = hn::Sub(hn::LoadU(d, acc + j), hn::Mul(a_zero, hn::LoadU(d, args.column_sum + j)));
-      x = hn::Sub(x, hn::Mul(row, hn::LoadU(d, args.b_zero + j)));
+      if (args.b_zero != nullptr) x = hn::Sub(x, hn::Mul(row, hn::LoadU(d, args.b_zero + j)));
       if (args.scale != nullptr) {
         x = hn::BitCast(d, hn::Mul(hn::ConvertTo(df, x), hn::LoadU(df, args.scale + j)));
       }
-      hn::StoreU(x, d, acc + j);
+      hn::StoreU(x, d, out + j);
     }
   }
 }

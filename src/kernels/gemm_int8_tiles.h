@@ -29,16 +29,20 @@ const Int8Tiles& int8_portable_tiles();
 /// Kernels by AVX-512 VNNI for panels of 32 columns; null where compiler or machine lack it.
 const Int8Tiles* int8_vnni_tiles();
 
-/// Takes the zero points out of acc [rows][columns] in place: acc_ij - a_zero_i column_sum_j - b_zero_j row_sum_i
-/// + k a_zero_i b_zero_j, then, if scale is not null, turns it into float(acc_ij) scale_j.
+/// Takes the zero points out of acc [rows][columns] on the way to `out` (which may be acc): acc_ij - a_zero_i
+/// column_sum_j - b_zero_j row_sum_i
+/// + k a_zero_i b_zero_j, where a null b_zero means zeros; then, if scale is not null, turns it into float(acc_ij)
+/// scale_j.
 struct Int8Correction {
-  int32_t* acc;
+  const int32_t* acc;
+  int32_t* out;  ///< rows out_stride apart
+  int64_t out_stride;
   int64_t rows;
   int64_t columns;  ///< of a panel
   int32_t k;
   const int32_t* a_zero;      ///< [rows]
-  const int32_t* row_sum;     ///< [rows]
-  const int32_t* b_zero;      ///< [columns]
+  const int32_t* row_sum;     ///< [rows]; not read where b_zero is null
+  const int32_t* b_zero;      ///< [columns] or null
   const int32_t* column_sum;  ///< [columns]
   const float* scale;         ///< [columns] or null
 };
