@@ -55,6 +55,8 @@ class RowBlock {
     rows_ = rows;
     count_ = ceil_div(rows, tiles_.rows);
     const int64_t tallest = ceil_div(rows, count_);
+    // B that is read once needs no passes.
+    pass_depth_ = count_ == 1 && gemm_.packed_b != nullptr ? std::max<int64_t>(gemm_.k, 1) : kDepth;
     log_panels_ = 2;
     while (tiles_.tile[0][tallest][log_panels_] == nullptr) --log_panels_;
     if (rows == 1 && gemm_.a.column_stride == 1) {
@@ -80,7 +82,7 @@ class RowBlock {
   void run_group(int64_t panel_begin, int64_t panel_end) {
     int64_t depth = 0;
     do {
-      const int64_t depths = std::min(kDepth, gemm_.k - depth);
+      const int64_t depths = std::min(pass_depth_, gemm_.k - depth);
       for (int64_t panel = panel_begin; panel < panel_end;) {
         int log = log_panels_;
         while ((int64_t{1} << log) > panel_end - panel) --log;
@@ -151,6 +153,7 @@ class RowBlock {
   int64_t row_ = 0;
   int64_t rows_ = 0;
   int64_t count_ = 0;  ///< tiles of rows in the block
+  int64_t pass_depth_ = kDepth;
   int log_panels_ = 0;
 };
 
