@@ -1,6 +1,5 @@
 // Gather and GatherElements: elements picked along one axis.
-#include <cstring>
-
+#include "kernels/copy.h"
 #include "ops/indices.h"
 
 namespace sdx::ops {
@@ -17,10 +16,6 @@ int axis_of(const RunContext& c) {
   return static_cast<int>(axis < 0 ? axis + c.input(0).rank() : axis);
 }
 
-void copy_strings(const std::byte* from, std::byte* to, int64_t count) {
-  std::copy_n(reinterpret_cast<const std::string*>(from), count, reinterpret_cast<std::string*>(to));
-}
-
 void run_gather(RunContext& c) {
   if (unpacked(c, run_gather)) return;
   const ConstView x = c.input(0);
@@ -31,14 +26,17 @@ void run_gather(RunContext& c) {
   const int64_t count = c.input(1).count(), outer = x.extents.product(0, axis);
   const int64_t bytes = inner * element_bytes(x.dtype);
   if (y.count() == 0) return;
+  if (x.dtype == DType::kString) {
+    for (int64_t i = 0; i < outer * count; ++i) {
+      std::copy_n(x.as<std::string>() + (i / count * n + index[i % count]) * inner, inner, y.as<std::string>() + i * inner);
+    }
+    return;
+  }
   c.parallel().run(outer * count, grain_for(bytes / 8), [&](int64_t begin, int64_t end, int) {
-    for (int64_t i = begin; i < end; ++i) {
-      const std::byte* from = x.data + (i / count * n + index[i % count]) * bytes;
-      if (x.dtype == DType::kString) {
-        copy_strings(from, y.data + i * bytes, inner);
-      } else {
-        std::memcpy(y.data + i * bytes, from, static_cast<size_t>(bytes));
-      }
+    for (int64_t i = begin; i < end;) {
+      const int64_t block = i / count, first = i % count, last = std::min(count, first + end - i);
+      kernels::gather_rows(y.data + block * count * bytes, x.data + block * n * bytes, bytes, index, n, first, last);
+      i += last - first;
     }
   });
 }

@@ -5,133 +5,22 @@
 
 #include "base/packed.h"
 #include "ir/evaluate.h"
-#include "kernels/transpose.h"
+#include "kernels/copy.h"
 
 namespace sdx::ops {
 namespace {
 
-/// The box with axes of size 1 dropped and axes merged that both sides walk as one.
-Box merged(const Box& box) {
-  Box out;
-  for (int i = 0; i < box.sizes.rank(); ++i) {
-    const auto at = static_cast<size_t>(i);
-    const int64_t size = box.sizes[i];
-    if (size == 1) continue;
-    const int last = out.sizes.rank() - 1;
-    const auto l = static_cast<size_t>(std::max(last, 0));
-    if (last >= 0 && out.from[l] == size * box.from[at] && out.to[l] == size * box.to[at]) {
-      out.sizes[last] *= size;
-      out.from[l] = box.from[at];
-      out.to[l] = box.to[at];
-    } else {
-      out.from[l + (last >= 0)] = box.from[at];
-      out.to[l + (last >= 0)] = box.to[at];
-      out.sizes.push_back(size);
-    }
-  }
-  if (out.sizes.rank() == 0) {
-    out.sizes.push_back(1);
-    out.from[0] = out.to[0] = 1;
-  }
-  return out;
+/// Elements that one thread copies at a time.
+constexpr int64_t kCopyGrain = 32768;
+
+kernels::StridedLoop<2> loop_of(const Box& box) {
+  const auto rank = static_cast<size_t>(box.sizes.rank());
+  return kernels::make_loop<2>(box.sizes.span(), {std::span(box.to.data(), rank), std::span(box.from.data(), rank)});
 }
 
-template <class T>
-void copy_line(const T* x, int64_t x_stride, T* y, int64_t y_stride, int64_t count) {
-  if (x_stride == 1 && y_stride == 1) {
-    std::copy_n(x, count, y);
-  } else if (x_stride == 0 && y_stride == 1) {
-    std::fill_n(y, count, *x);
-  } else {
-    for (int64_t i = 0; i < count; ++i) y[i * y_stride] = x[i * x_stride];
-  }
-}
-
-/// Calls line(from, to) with the offsets of lines [begin, end) of the axes before `axes`.
-template <class Line>
-void walk(const Box& box, int axes, int64_t begin, int64_t end, const Line& line) {
-  Strides index = {};
-  int64_t from = 0, to = 0, rest = begin;
-  for (int d = axes - 1; d >= 0; --d) {
-    const auto at = static_cast<size_t>(d);
-    index[at] = rest % box.sizes[d];
-    rest /= box.sizes[d];
-    from += index[at] * box.from[at];
-    to += index[at] * box.to[at];
-  }
-  for (int64_t i = begin; i < end; ++i) {
-    line(from, to);
-    for (int d = axes - 1; d >= 0; --d) {
-      const auto at = static_cast<size_t>(d);
-      from += box.from[at];
-      to += box.to[at];
-      if (++index[at] < box.sizes[d]) break;
-      from -= box.sizes[d] * box.from[at];
-      to -= box.sizes[d] * box.to[at];
-      index[at] = 0;
-    }
-  }
-}
-
-constexpr int64_t kTile = 16;
-
-/// y[p * y_stride + q] = x[p + q * x_stride] for a tile of a transposition.
-template <class T>
-void transpose_tile(const T* x, int64_t x_stride, T* y, int64_t y_stride, int64_t rows, int64_t columns) {
-  if constexpr (std::is_trivially_copyable_v<T>) {
-    return kernels::transpose_block(y, y_stride, x, x_stride, {rows, columns}, sizeof(T));
-  }
-  for (int64_t q0 = 0; q0 < columns; q0 += kTile) {
-    const int64_t q1 = std::min(columns, q0 + kTile);
-    for (int64_t p = 0; p < rows; ++p) {
-      for (int64_t q = q0; q < q1; ++q) y[p * y_stride + q] = x[p + q * x_stride];
-    }
-  }
-}
-
-/// Moves the axis that is contiguous on the reading side next to the last one, if there is one.
-bool make_transposition(Box& box) {
-  const int last = box.sizes.rank() - 1;
-  const auto l = static_cast<size_t>(last);
-  if (last < 1 || box.to[l] != 1 || box.from[l] == 1 || box.from[l] == 0) return false;
-  for (int d = 0; d < last; ++d) {
-    if (box.from[static_cast<size_t>(d)] != 1) continue;
-    for (int k = d; k + 1 < last; ++k) {
-      const auto at = static_cast<size_t>(k);
-      std::swap(box.sizes[k], box.sizes[k + 1]);
-      std::swap(box.from[at], box.from[at + 1]);
-      std::swap(box.to[at], box.to[at + 1]);
-    }
-    return true;
-  }
-  return false;
-}
-
-template <class T>
-void copy_typed(const Parallel& parallel, const T* x, T* y, Box box) {
-  const int last = box.sizes.rank() - 1;
-  const auto l = static_cast<size_t>(last);
-  const int64_t n = box.sizes[last];
-  if (make_transposition(box)) {
-    const int64_t rows = box.sizes[last - 1], tiles = (rows + kTile - 1) / kTile;
-    parallel.run(box.sizes.product(0, last - 1) * tiles, grain_for(kTile * n), [&](int64_t begin, int64_t end, int) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t p = i % tiles * kTile;
-        walk(box, last - 1, i / tiles, i / tiles + 1, [&](int64_t from, int64_t to) {
-          transpose_tile(x + from + p, box.from[l], y + to + p * box.to[l - 1], box.to[l - 1], std::min(kTile, rows - p), n);
-        });
-      }
-    });
-    return;
-  }
-  if (last == 0) {
-    parallel.run(n, grain_for(1), [&](int64_t begin, int64_t end, int) {
-      copy_line(x + begin * box.from[0], box.from[0], y + begin * box.to[0], box.to[0], end - begin);
-    });
-    return;
-  }
-  parallel.run(box.sizes.product(0, last), grain_for(n), [&](int64_t begin, int64_t end, int) {
-    walk(box, last, begin, end, [&](int64_t from, int64_t to) { copy_line(x + from, box.from[l], y + to, box.to[l], n); });
+void copy_strings(const kernels::StridedLoop<2>& loop, const std::string* from, std::string* to) {
+  kernels::for_runs(loop, 0, loop.count(), [&](int64_t, const std::array<int64_t, 2>& offset, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) to[offset[0] + i * loop.inner(0)] = from[offset[1] + i * loop.inner(1)];
   });
 }
 
@@ -151,9 +40,13 @@ Strides strides_of(const Extents& extents) {
 
 void copy_box(const Parallel& parallel, DType dtype, const std::byte* from, std::byte* to, const Box& box) {
   if (box.sizes.count() == 0) return;
-  const Box simple = merged(box);
-  for_width(dtype, [&]<class T>() {
-    copy_typed(parallel, reinterpret_cast<const T*>(from), reinterpret_cast<T*>(to), simple);
+  const auto loop = loop_of(box);
+  if (dtype == DType::kString) {
+    return copy_strings(loop, reinterpret_cast<const std::string*>(from), reinterpret_cast<std::string*>(to));
+  }
+  const int bytes = static_cast<int>(element_bytes(dtype));
+  parallel.run(loop.count(), kCopyGrain, [&](int64_t begin, int64_t end, int) {
+    kernels::strided_copy(loop, to, from, bytes, begin, end);
   });
 }
 

@@ -35,7 +35,7 @@ Dim clamp(InferContext& c, const Dim& position, const Dim& n, const Dim& low, co
 Dim sliced(InferContext& c, const Dim& start, const Dim& end, int64_t step, const Dim& n) {
   if (step > 0) {
     const Dim first = clamp(c, start, n, 0, n), last = clamp(c, end, n, 0, n);
-    return ceil_div(max(last - first, 0), step);
+    return ceil_div(max(last - first, 0), std::min(step, kFar));
   }
   const Dim first = min(clamp(c, start, n, 0, n - Dim(1)), n - Dim(1));
   const Dim last = clamp(c, end, n, -1, n - Dim(1));

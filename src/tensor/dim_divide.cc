@@ -101,7 +101,7 @@ Dim floor_div(const Dim& a, const Dim& b) {
 }
 
 Dim ceil_div(const Dim& a, const Dim& b) {
-  if (b.known() && b.value() > 1) return floor_div(a + b - Dim(1), b);
+  if (!a.known() && b.known() && b.value() > 1) return floor_div(a + b - Dim(1), b);
   return Dim(0) - floor_div(Dim(0) - a, b);
 }
 

@@ -1,0 +1,23 @@
+// Sampling: pixels of a plane at coordinates between them, for RoiAlign and GridSample.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+namespace sdx::ops {
+
+/// The two neighbours of a coordinate on an axis of n pixels, both inside, and the weight of the upper one.
+struct Neighbours {
+  int64_t low, high;
+  double weight;
+};
+
+/// Neighbours of a coordinate that is clamped to [0, n - 1].
+inline Neighbours clamped_neighbours(double at, int64_t n) {
+  at = std::clamp(at, 0.0, static_cast<double>(n - 1));
+  const auto low = static_cast<int64_t>(at);
+  return {low, std::min(low + 1, n - 1), at - static_cast<double>(low)};
+}
+
+}  // namespace sdx::ops
