@@ -113,11 +113,12 @@ ir::Fact to_fact(const onnx::TypeView& type, SymbolTable& symbols) {
   using Kind = onnx::TypeView::Kind;
   switch (type.kind) {
     case Kind::kTensor: {
+      // A name is one symbol as a whole: exporters also write "past_sequence_length + 1" where more than one may follow.
       if (!type.has_shape) return ir::Fact::tensor(to_dtype(type.elem_type), Shape());
       std::vector<Dim> dims;
       for (const onnx::DimView& d : type.dims) {
         const bool named = d.kind == onnx::DimView::Kind::kParam && !d.param.empty();
-        if (named) dims.push_back(symbols.parse(d.param));
+        if (named) dims.push_back(symbols.symbol(d.param));
         else if (d.kind == onnx::DimView::Kind::kValue && d.value > 0) dims.emplace_back(d.value);
         else dims.push_back(symbols.fresh());
       }

@@ -108,14 +108,11 @@ class Planner {
     }
   }
   bool bind_input(const Dim& d) {
-    std::vector<int> symbols, open;
-    d.collect_symbols(symbols);
-    for (int s : symbols) {
-      if (segment_of_symbol_[static_cast<size_t>(s)] == kNever) open.push_back(s);
-    }
-    if (open.size() != 1) return false;
-    segment_of_symbol_[static_cast<size_t>(open[0])] = 0;
-    return true;
+    std::vector<bool> bound;
+    for (int segment : segment_of_symbol_) bound.push_back(segment < kNever);
+    const auto symbol = solvable_symbol(d, bound);
+    if (symbol) segment_of_symbol_[static_cast<size_t>(*symbol)] = 0;
+    return symbol.has_value();
   }
   bool bind_outputs(const Shape& shape) {
     bool bound = false;

@@ -31,6 +31,8 @@ struct Progress {
 
 /// Replaces nodes of constants by their results, and values that are known from symbols by known values.
 bool fold(ir::Graph& graph, Progress& progress);
+/// Computes in float32 what operators on float16 and bfloat16 would widen one by one.
+bool widen_half(ir::Graph& graph, Progress& progress);
 /// Merges nodes with equal operator, attributes and inputs.
 bool merge_equal(ir::Graph& graph, Progress& progress);
 /// Removes nodes whose results nobody uses, and captures that no body uses.

@@ -158,6 +158,7 @@ void rewrite_graph(Graph& graph, Progress& progress) {
   };
   bodies();
   Driver driver(graph, progress);
+  if (progress.options.widen_half) widen_half(graph, progress);
   for (int round = 0; round < 4; ++round) {
     bool changed = fold(graph, progress);
     changed |= merge_equal(graph, progress);

@@ -16,6 +16,7 @@ struct Options {
   std::vector<std::string> only;       ///< if not empty, only these run
   int limit = -1;                      ///< applications after which rewriting stops; -1: none
   bool explain = false;                ///< collect near misses in the report
+  bool widen_half = true;              ///< float16 graphs compute in float32 throughout, without rounding in between
   bool known_values = true;            ///< values known from symbols leave the graph; false for saving it as ONNX
   int64_t fold_bytes = int64_t{1} << 32;  ///< constants that folding may make, in all
 };

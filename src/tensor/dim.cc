@@ -225,6 +225,24 @@ Dim operator*(const Dim& a, const Dim& b) {
   return Interner::expr(*table_of(a, b), p);
 }
 
+std::optional<int> solvable_symbol(const Dim& dim, const std::vector<bool>& bound) {
+  if (dim.known()) return std::nullopt;
+  std::optional<int> open;
+  for (const Term& t : dim.expr()->terms) {
+    std::vector<int> symbols;
+    for (const Atom* atom : t.atoms) {
+      if (atom->kind == AtomKind::kSymbol) symbols.push_back(atom->symbol);
+      atom->a.collect_symbols(symbols);
+      atom->b.collect_symbols(symbols);
+    }
+    const auto is_bound = [&](int s) { return static_cast<size_t>(s) < bound.size() && bound[static_cast<size_t>(s)]; };
+    if (std::ranges::all_of(symbols, is_bound)) continue;
+    if (open || t.atoms.size() != 1 || t.atoms[0]->kind != AtomKind::kSymbol) return std::nullopt;
+    open = t.atoms[0]->symbol;
+  }
+  return open;
+}
+
 SymbolTable::SymbolTable() = default;
 SymbolTable::~SymbolTable() = default;
 

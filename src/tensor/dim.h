@@ -82,6 +82,9 @@ Dim exact_div(const Dim& a, const Dim& b);
 /// fully bound, has another value; true where it holds now or cannot be decided yet.
 bool unify(const Dim& dim, int64_t size, Bindings& bindings);
 
+/// The symbol that unify() would bind where those of `bound` have values; nothing where there is none to bind.
+std::optional<int> solvable_symbol(const Dim& dim, const std::vector<bool>& bound);
+
 /// Owns the symbols and expressions of one model. Not thread-safe; only loading changes it.
 class SymbolTable {
  public:

@@ -22,6 +22,13 @@ std::vector<Rule> identity_rules() {
   rules.push_back(canonicalise("drop-cast").match(op("Cast", {any("x")}))
       .when("x already has that type", [](const Match& m) { return m.fact("x").dtype == m.root_fact().dtype; })
       .replace([](Match& m) { return m["x"]; }));
+  // Cast(Cast(x, to float16), to float32) => x for a float32 x
+  rules.push_back(canonicalise("drop-rounding").match(op("Cast", {op("Cast", {any("x")}, "narrow")}))
+      .keep_shared()
+      .when("a float32 is narrowed and widened again", [](const Match& m) {
+        return m.fact("x").dtype == DType::kF32 && is_half(m.fact("narrow").dtype) && m.root_fact().dtype == DType::kF32;
+      })
+      .replace([](Match& m) { return m["x"]; }));
   // x + 0, x - 0, x * 1, x / 1 => x
   rules.push_back(canonicalise("drop-neutral")
       .match(add(any("x"), scalar(0.0, 0))).match(op("Sub", {any("x"), scalar(0.0, 0)}))

@@ -1,0 +1,75 @@
+// Rules that pack constant convolution weights and move what follows into the epilogue.
+#include <cmath>
+
+#include "rewrite/rule.h"
+
+namespace sdx::rewrite {
+namespace {
+
+// Conv(x, constant, bias) => PackedConv(x, PackConvWeights(constant), bias)
+Rule pack_conv() {
+  return layout("pack-conv")
+      .match(op("Conv", {any("x"), constant("w")}, "conv"))
+      .match(op("Conv", {any("x"), constant("w"), any("bias")}, "conv"))
+      .when("the weight is float32", [](const Match& m) { return m.fact("w").dtype == DType::kF32; })
+      .when("the convolution has no activation of its own", [](const Match& m) { return m.attr<std::string>("conv", "activation", "").empty(); })
+      .replace([](Match& m) {
+        const Extents w = m.fact("w").constant.extents();
+        ir::AttrMap attrs = m.node("conv").attrs.map();
+        const int64_t group = m.attr<int64_t>("conv", "group", 1);
+        attrs["channels"] = w[1] * group;
+        attrs["filters"] = w[0];
+        attrs["kernel_shape"] = std::vector<int64_t>(w.begin() + 2, w.end());
+        attrs.erase("activation_params");
+        const ir::ValueId packed = m.own("PackConvWeights", attrs, {m["w"]});
+        std::vector<ir::ValueId> inputs = {m["x"], packed};
+        if (m.has("bias")) inputs.push_back(m["bias"]);
+        return m.own("PackedConv", attrs, inputs);
+      });
+}
+
+Pattern packed() {
+  return either({op_in(ops::kOwnDomain, "PackedConv", {any("x"), any("w")}, "conv"),
+                 op_in(ops::kOwnDomain, "PackedConv", {any("x"), any("w"), any("bias")}, "conv")});
+}
+
+bool no_activation(const Match& m) { return m.attr<std::string>("conv", "activation", "").empty(); }
+
+// act(PackedConv(x)) => PackedConv with that activation
+Rule fuse_activation() {
+  return layout("fuse-conv-activation")
+      .match(op("Relu|Gelu|Sigmoid|Tanh|Swish", {packed()}, "activation"))
+      .when("the convolution has no activation yet", no_activation)
+      .when("the epilogue knows the activation", [](const Match& m) {
+        return m.node("activation").op->name != "Swish" || m.attr<float>("activation", "alpha", 1.0f) == 1.0f;
+      })
+      .replace([](Match& m) {
+        std::string name(m.node("activation").op->name);
+        if (name == "Swish") name = "Silu";
+        if (name == "Gelu" && m.attr<std::string>("activation", "approximate", "none") == "tanh") name = "GeluTanh";
+        ir::AttrMap attrs = m.node("conv").attrs.map();
+        attrs["activation"] = name;
+        std::vector<ir::ValueId> inputs = {m["x"], m["w"]};
+        if (m.has("bias")) inputs.push_back(m["bias"]);
+        return m.own("PackedConv", attrs, inputs);
+      });
+}
+
+// PackedConv(x) + y => PackedConv(x, residual y)
+Rule fuse_residual() {
+  return layout("fuse-conv-residual")
+      .match(add(packed(), any("residual")))
+      .when("the convolution has no activation", no_activation)
+      .when("the residual has the output's shape", [](const Match& m) {
+        return m.fact("residual").shape.has_rank() && m.fact("residual").shape == m.fact("conv").shape && !m.fact("residual").is_constant();
+      })
+      .replace([](Match& m) {
+        return m.own("PackedConv", m.node("conv").attrs.map(), {m["x"], m["w"], m.has("bias") ? m["bias"] : ir::kNone, m["residual"]});
+      });
+}
+
+}  // namespace
+
+std::vector<Rule> conv_rules() { return {pack_conv(), fuse_activation(), fuse_residual()}; }
+
+}  // namespace sdx::rewrite
