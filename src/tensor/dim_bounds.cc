@@ -140,21 +140,36 @@ Dim max(const Dim& a, const Dim& b) {
   return ordered_call(AtomKind::kMax, a, b);
 }
 
-bool is_clamped(const Dim& a, const Dim& b) {
-  if (a.known()) return false;
-  Dim open = a.expr()->constant;
-  bool any = false;
-  for (const Term& t : a.expr()->terms) {
-    Polynomial p;
-    p.add_term(t.factor, t.atoms);
-    const Dim term = Interner::expr(*a.expr()->table, p);
-    const Atom* atom = t.atoms.size() == 1 && t.atoms[0]->kind == AtomKind::kMin ? t.atoms[0] : nullptr;
-    const bool bounded = atom && atom->a.known() != atom->b.known();
-    any |= bounded;
-    open = open + (bounded ? Dim(t.factor) * (atom->a.known() ? atom->b : atom->a) : term);
-  }
-  return any && open == b;
+namespace {
+
+/// What a minimum with a number, or a maximum with 0, is of; nothing for other atoms.
+std::optional<Dim> clamped_operand(const Atom& atom) {
+  if (atom.a.known() == atom.b.known()) return std::nullopt;
+  const Dim &bound = atom.a.known() ? atom.a : atom.b, &open = atom.a.known() ? atom.b : atom.a;
+  if (atom.kind == AtomKind::kMin || (atom.kind == AtomKind::kMax && bound.is(0))) return open;
+  return std::nullopt;
 }
+
+/// The expression with every clamp taken away.
+Dim unclamped(const Dim& d) {
+  if (d.known()) return d;
+  Dim out = d.expr()->constant;
+  for (const Term& t : d.expr()->terms) {
+    Dim product = t.factor;
+    for (const Atom* atom : t.atoms) {
+      Polynomial p;
+      p.add_term(1, {atom});
+      const auto operand = clamped_operand(*atom);
+      product = product * (operand ? unclamped(*operand) : Interner::expr(*d.expr()->table, p));
+    }
+    out = out + product;
+  }
+  return out;
+}
+
+}  // namespace
+
+bool is_clamped(const Dim& a, const Dim& b) { return !a.known() && !(a == b) && unclamped(a) == b; }
 
 Dim broadcast(const Dim& a, const Dim& b) {
   if (a == b || b.is(1)) return a;

@@ -72,7 +72,8 @@ Pattern scores() {
 Pattern weighted(const Pattern& masked) { return op("MatMul", {op("Softmax", {masked}, "softmax"), any("v")}); }
 
 Rule begin(std::string name) {
-  return fuse(std::move(name)).when("the softmax is over the keys", last_axis).when("the operands are float32", is_f32);
+  return fuse(std::move(name)).when("the softmax is over the keys", last_axis).when("the operands are float32", is_f32)
+      .when("every size is known from the inputs", [](const Match& m) { return m.root_fact().shape.has_rank() && m.known_shape(m.root_fact().shape); });
 }
 
 // softmax(scale q k) v

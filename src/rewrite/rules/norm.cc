@@ -22,6 +22,15 @@ bool is_row(const Match& m, std::string_view name) {
   return row.has_rank() && row.rank() == 1 && x.has_rank() && x.rank() > 0 && row[0] == x[x.rank() - 1];
 }
 
+/// x - mean(x)
+bool is_centred(const Match& m, ir::ValueId v) {
+  const ir::NodeId sub = m.graph().value(v).producer;
+  if (sub == ir::kNone || m.graph().node(sub).op->name != "Sub") return false;
+  const auto& operands = m.graph().node(sub).inputs;
+  const ir::NodeId mean = m.graph().value(operands[1]).producer;
+  return mean != ir::kNone && m.graph().node(mean).op->name == "ReduceMean" && m.graph().node(mean).inputs[0] == operands[0];
+}
+
 ir::AttrMap norm_attrs(const Match& m) { return {{"axis", int64_t{-1}}, {"epsilon", static_cast<float>(m.number("epsilon"))}}; }
 
 Rule layer_norm() {
@@ -44,6 +53,7 @@ Rule rms_norm() {
       .match(mul(normal, any("scale")))
       .when("the mean is over the last axis", [](const Match& m) { return over_last_axis(m, "variance"); })
       .when("scale is a row of x's last size", [](const Match& m) { return is_row(m, "scale"); })
+      .when("x is not centred, as a layer normalisation's is", [](const Match& m) { return !is_centred(m, m["x"]); })
       .replace([](Match& m) { return m.call("SimplifiedLayerNormalization", norm_attrs(m), {m["x"], m["scale"]}); });
 }
 
