@@ -2,6 +2,7 @@
 #include "kernels/binary.h"
 #include "ops/dispatch.h"
 #include "ops/elementwise.h"
+#include "ops/spread.h"
 
 namespace sdx::ops {
 namespace {
@@ -114,7 +115,11 @@ void run_op(RunContext& c, BinaryOp op) {
   with_number(y.dtype, [&](auto* tag) {
     using T = Pointee<decltype(tag)>;
     c.parallel().run(y.count(), grain_for(cost), [&](int64_t begin, int64_t end, int) {
-      kernels::binary(op, loop, a.as<T>(), b.as<T>(), y.as<T>(), begin, end);
+      if (!has_short_runs(loop)) return kernels::binary(op, loop, a.as<T>(), b.as<T>(), y.as<T>(), begin, end);
+      for_spread_blocks(loop, a.as<T>(), b.as<T>(), begin, end,
+                        [&](const T* left, const T* right, int64_t i, int64_t n) {
+                          kernels::binary(op, left, 1, right, 1, y.as<T>() + i, n);
+                        });
     });
   });
 }

@@ -4,6 +4,7 @@
 #include "kernels/binary.h"
 #include "ops/dispatch.h"
 #include "ops/elementwise.h"
+#include "ops/spread.h"
 
 namespace sdx::ops {
 namespace {
@@ -49,7 +50,10 @@ void run_typed(RunContext& c, CompareOp op) {
   const ConstView a = c.input(0), b = c.input(1);
   const View& y = c.output(0);
   c.parallel().run(y.count(), grain_for(1), [&](int64_t begin, int64_t end, int) {
-    kernels::compare(op, loop, a.as<T>(), b.as<T>(), y.as<bool>(), begin, end);
+    if (!has_short_runs(loop)) return kernels::compare(op, loop, a.as<T>(), b.as<T>(), y.as<bool>(), begin, end);
+    for_spread_blocks(loop, a.as<T>(), b.as<T>(), begin, end, [&](const T* left, const T* right, int64_t i, int64_t n) {
+      kernels::compare(op, left, 1, right, 1, y.as<bool>() + i, n);
+    });
   });
 }
 

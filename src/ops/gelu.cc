@@ -73,11 +73,55 @@ void run_biased(RunContext& c) {
   add_bias(c, kOp);
 }
 
+/// Halves of the last axis: the left one times Gelu of the right one, after a bias was added to both.
+void infer_split(InferContext& c) {
+  infer_bias(c);
+  Shape shape = c.input(0).shape;
+  if (shape.has_rank()) {
+    Dim& width = shape[shape.rank() - 1];
+    c.require_equal(floor_mod(width, 2), 0, "the last axis modulo 2 and 0");
+    width = floor_div(width, 2);
+  }
+  c.set(0, c.input(0).dtype, std::move(shape));
+}
+
+template <class T>
+void split_rows(RunContext& c) {
+  const T *x = c.input(0).as<T>(), *bias = c.input(1).as<T>();
+  T* y = c.output(0).as<T>();
+  const int64_t width = c.output(0).extents.back();
+  const int64_t rows = width == 0 ? 0 : c.output(0).count() / width;
+  auto* work = c.scratch<T>(width * c.parallel().threads());
+  c.parallel().run(rows, grain_for(20 * width), [&](int64_t begin, int64_t end, int worker) {
+    T* gate = work + worker * width;
+    for (int64_t row = begin; row < end; ++row) {
+      const T* left = x + row * 2 * width;
+      kernels::binary(BinaryOp::kAdd, left + width, 1, bias + width, 1, gate, width);
+      kernels::unary(UnaryOp::kGelu, {}, gate, gate, width);
+      kernels::binary(BinaryOp::kAdd, left, 1, bias, 1, y + row * width, width);
+      kernels::binary<T>(BinaryOp::kMul, y + row * width, 1, gate, 1, y + row * width, width);
+    }
+  });
+}
+
+void run_split(RunContext& c) {
+  if (widened(c, run_split)) return;
+  if (c.output(0).dtype == DType::kF64) return split_rows<double>(c);
+  split_rows<float>(c);
+}
+
 constexpr Op gelu(std::string_view domain, std::string_view name, int least, int most, void (*run)(RunContext&)) {
   Op op = unary(name, infer_bias, run);
   op.domain = domain;
   op.inputs = {least, most};
   op.traits = {.row_local = true, .in_place = 1};
+  return op;
+}
+
+constexpr Op split_gelu() {
+  Op op = gelu(kMicrosoft, "BiasSplitGelu", 2, 2, run_split);
+  op.infer = infer_split;
+  op.traits = {};
   return op;
 }
 
@@ -98,6 +142,7 @@ const Op kFamily[] = {
     contrib_gelu(),
     gelu(kMicrosoft, "FastGelu", 1, 2, run_biased<UnaryOp::kGeluTanh>),
     gelu(kMicrosoft, "BiasGelu", 2, 2, run_biased<UnaryOp::kGelu>),
+    split_gelu(),
 };
 
 }  // namespace

@@ -1,6 +1,8 @@
 // QuantizeLinear and DequantizeLinear, with one scale, one per channel or one per block.
 #include "kernels/quantize.h"
 
+#include <algorithm>
+
 #include "kernels/cast.h"
 #include "ops/family.h"
 
@@ -113,6 +115,14 @@ const float* as_floats(RunContext& c, const ConstView& x) {
   return wide;
 }
 
+/// For float4e2m1 the standard adds a zero point of 0 to the quotient, which makes -0 a 0.
+const float* without_negative_zero(RunContext& c, const float* x) {
+  const int64_t n = c.input(0).count();
+  auto* out = c.scratch<float>(n);
+  std::transform(x, x + n, out, [](float v) { return v + 0.0f; });
+  return out;
+}
+
 kernels::QuantLayout layout_of(RunContext& c, int64_t given_axis, int64_t block) {
   const Extents &x = c.input(0).extents, &scale = c.input(1).extents;
   if (block == 0 && scale.count() <= 1) return kernels::QuantLayout::per_tensor();
@@ -133,6 +143,7 @@ void run_quantize(RunContext& c) {
   const View& y = c.output(0);
   if (y.count() == 0) return;
   const float* x = as_floats(c, c.input(0));
+  if (y.dtype == DType::kF4E2M1) x = without_negative_zero(c, x);
   const auto layout = layout_of(c, a.axis, a.block_size);
   auto q = quantized(c, y.dtype);
   q.overflow = a.saturate ? Overflow::kSaturate : Overflow::kSpecial;
