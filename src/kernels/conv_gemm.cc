@@ -111,7 +111,8 @@ class Tile {
         while (tiles_.tile[0][height][log] == nullptr || (int64_t{1} << log) > panels - j) --log;
         args.b = b + j * args.panel_stride;
         args.acc = acc + j * args.acc_stride;
-        tiles_.tile[0][height][log](args);
+        const int64_t left = positions_ - j * width;
+        (log == 0 ? tiles_.one_panel(height, left) : tiles_.tile[0][height][log])(args);
         if (depth + depths == depths_) finish(args, t, height, j, int64_t{1} << log);
         j += int64_t{1} << log;
       }

@@ -83,7 +83,7 @@ class Tile {
         args.a = weights_ + row * extents_.channels + depth * height;
         args.a_stride = height;
         args.acc = acc_ + row * width;
-        tiles_.tile[0][height][0](args);
+        tiles_.one_panel(height, count)(args);
       }
       depth += args.k;
     } while (depth < extents_.channels);

@@ -124,13 +124,13 @@ class Panel {
       args.a = weights + (point * shape_.in_channels + depth) * rows;
       args.b = values_ + point * depth_ * width_;
       args.acc = products + point * rows * width_;
-      tiles_.tile[0][rows][0](args);
+      tiles_.one_panel(rows, count_)(args);
     }
   }
 
   void finish(int64_t channel, const float* products, int64_t point_stride) {
     float* row[2] = {rows_, rows_ + 2 * width_};
-    winograd_output(products, point_stride, width_, row[0], row[1]);
+    winograd_output(products, point_stride, count_, row[0], row[1]);
     Gemm output;
     output.epilogue.row_bias = conv_.bias == nullptr ? nullptr : conv_.bias + channel;
     output.epilogue.activation = conv_.activation;

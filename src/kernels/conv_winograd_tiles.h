@@ -23,8 +23,8 @@ struct WinogradInput {
 };
 void winograd_input(const WinogradInput& input);
 
-/// Output rows 0 and 1 of `width` tiles of one channel, 2 width floats each, from its products
-/// from[point * point_stride + c].
+/// Output rows 0 and 1 of `width` tiles of one channel, 2 width floats each and room up to whole vectors, from its
+/// products from[point * point_stride + c].
 void winograd_output(const float* from, int64_t point_stride, int64_t width, float* row0, float* row1);
 
 }  // namespace sdx::kernels

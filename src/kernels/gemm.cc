@@ -108,7 +108,8 @@ class RowBlock {
       args.a = a_ + first(t) * gemm_.k + depth * height;
       args.a_stride = height;
       args.acc = acc + first(t) * width;
-      tiles_.tile[type][height][log](args);
+      const bool narrow = type == 0 && log == 0;
+      (narrow ? tiles_.one_panel(height, gemm_.n - panel * width) : tiles_.tile[type][height][log])(args);
       if (depth + depths < gemm_.k) continue;
       for (int64_t j = 0; j < int64_t{1} << log; ++j) {
         const int64_t column = (panel + j) * width;

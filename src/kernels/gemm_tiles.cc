@@ -32,19 +32,20 @@ HWY_INLINE void keep_in_register(V& v) {
 #endif
 }
 
-template <class T, int kRows, int kPanels>
+// kUsed: vectors of each panel that are computed; the layout of B and acc is that of whole panels.
+template <class T, int kRows, int kPanels, int kUsed = kVectors>
 void tile(const TileArgs& args) {
-  constexpr int kWidth = kPanels * kVectors;
+  constexpr int kWidth = kPanels * kUsed;
   const D d;
   const int lanes = static_cast<int>(hn::Lanes(d));
-  constexpr int kPanelBytes = kColumns * static_cast<int>(sizeof(T));
+  constexpr int kPanelBytes = kColumns / kVectors * kUsed * static_cast<int>(sizeof(T));
   constexpr int kAhead = 2048 / kPanelBytes;
   V acc[kRows][kWidth];
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 16
     for (int j = 0; j < kWidth; ++j) {
-      const float* at = args.acc + j / kVectors * args.acc_stride + (i * kVectors + j % kVectors) * lanes;
+      const float* at = args.acc + j / kUsed * args.acc_stride + (i * kVectors + j % kUsed) * lanes;
       acc[i][j] = args.accumulate ? hn::LoadU(d, at) : hn::Zero(d);
     }
   }
@@ -57,7 +58,7 @@ void tile(const TileArgs& args) {
     V column[kWidth];
 #pragma GCC unroll 16
     for (int j = 0; j < kWidth; ++j) {
-      column[j] = load(b + j / kVectors * panel_stride + j % kVectors * lanes);
+      column[j] = load(b + j / kUsed * panel_stride + j % kUsed * lanes);
       if constexpr (kRows > 1 && kRows <= 3) keep_in_register(column[j]);
     }
     // Fewer rows are limited by loads, and what they read comes in at least two streams that the hardware follows.
@@ -83,7 +84,7 @@ void tile(const TileArgs& args) {
   for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 16
     for (int j = 0; j < kWidth; ++j) {
-      hn::StoreU(acc[i][j], d, args.acc + j / kVectors * args.acc_stride + (i * kVectors + j % kVectors) * lanes);
+      hn::StoreU(acc[i][j], d, args.acc + j / kUsed * args.acc_stride + (i * kVectors + j % kUsed) * lanes);
     }
   }
 }
@@ -94,6 +95,7 @@ void add_tile(GemmTiles& tiles) {
   tiles.tile[static_cast<int>(WeightType::kF32)][kRows][kLog] = &tile<float, kRows, kPanels>;
   tiles.tile[static_cast<int>(WeightType::kF16)][kRows][kLog] = &tile<hwy::float16_t, kRows, kPanels>;
   tiles.tile[static_cast<int>(WeightType::kBf16)][kRows][kLog] = &tile<hwy::bfloat16_t, kRows, kPanels>;
+  if constexpr (kPanels == 1) tiles.half[kRows] = &tile<float, kRows, 1, kVectors / 2>;
   if (kRows > tiles.rows) tiles.rows = kRows;
 }
 

@@ -32,6 +32,13 @@ struct GemmTiles {
   int panel_columns;  ///< columns of a panel
   /// tile[type][rows][log2(panels)]; null where the shape does not fit the registers.
   TileFn tile[3][kGemmMaxRows + 1][3];
+  /// The float kernel of one panel of which only the first half of the columns is computed.
+  TileFn half[kGemmMaxRows + 1];
+
+  /// The float kernel of one panel that computes at least its first `columns`.
+  TileFn one_panel(int64_t rows, int64_t columns) const {
+    return 2 * columns <= panel_columns ? half[rows] : tile[0][rows][0];
+  }
 };
 
 /// The kernels of the active instruction set.
