@@ -5,13 +5,20 @@ import { minimise, minimiseItem } from './compare.mjs';
 import { Random } from './random.mjs';
 import { inputLine } from './subject.mjs';
 
+/** `item` with at most `most` code points in each text: windows over pairs multiply. */
+function shortened(item, most) {
+  const cut = (text) => [...text].slice(0, most).join('');
+  if (item.bytes) return item.bytes.length <= most ? item : { category: item.category, text: cut(item.text) };
+  return { ...item, text: cut(item.text), ...(item.pair === undefined ? {} : { pair: cut(item.pair) }) };
+}
+
 /** An encoding configuration; `special` says whether special tokens are added. */
-function encoding(name, flags, native, { share = 0.1, special = true, script = false, scriptEvery = 1, long = false } = {}) {
+function encoding(name, flags, native, { share = 0.1, special = true, script = false, scriptEvery = 1, long = false, most = 0 } = {}) {
   const all = special ? flags : [...flags, '--no-special-tokens'];
   return {
     name, native, share, script, scriptEvery, long,
     command: (folder) => ['tokenize', folder, '--jsonl', '--json', ...all],
-    prepare: (items) => items,
+    prepare: (items) => (most ? items.map((item) => shortened(item, most)) : items),
     line: inputLine,
     question: ({ text, pair }) => ({ text, pair, special }),
     minimise: (item, fails) => minimiseItem(item, fails),
@@ -104,16 +111,16 @@ export function configsFor(target, vocabulary, seed) {
     encoding('bare', none, off, { special: false, script: true }),
     encoding('file', [], {}),
     encoding('window', ['--max-length', `${wide}`, '--stride', `${stride}`, '--padding', 'none'],
-      { truncation: { maxLength: wide, stride, strategy: 'LongestFirst', direction: 'right' }, padding: null }),
+      { truncation: { maxLength: wide, stride, strategy: 'LongestFirst', direction: 'right' }, padding: null }, { most: 60 }),
     encoding('window-left', ['--max-length', `${narrow}`, '--truncation-side', 'left', '--padding', 'none'],
-      { truncation: { maxLength: narrow, stride: 0, strategy: 'LongestFirst', direction: 'left' }, padding: null }),
+      { truncation: { maxLength: narrow, stride: 0, strategy: 'LongestFirst', direction: 'left' }, padding: null }, { most: 60 }),
     encoding('only-first', ['--max-length', '40', '--stride', '3', '--truncation-strategy', 'only_first', '--padding', 'none'],
       { truncation: { maxLength: 40, stride: 3, strategy: 'OnlyFirst', direction: 'right' }, padding: null }),
     encoding('only-second', ['--max-length', '40', '--stride', '3', '--truncation-strategy', 'only_second', '--padding', 'none'],
       { truncation: { maxLength: 40, stride: 3, strategy: 'OnlySecond', direction: 'right' }, padding: null }),
     encoding('padded', ['--no-truncation', '--padding', `${padTo}`], { truncation: null, padding: { maxLength: padTo, direction: 'right', ...pad } }),
     encoding('padded-left', ['--max-length', `${wide}`, '--stride', '2', '--padding', `${padTo}`, '--padding-side', 'left', '--pad-to-multiple-of', '8'],
-      { truncation: { maxLength: wide, stride: 2, strategy: 'LongestFirst', direction: 'right' }, padding: { maxLength: padTo, direction: 'left', padToMultipleOf: 8, ...pad } }),
+      { truncation: { maxLength: wide, stride: 2, strategy: 'LongestFirst', direction: 'right' }, padding: { maxLength: padTo, direction: 'left', padToMultipleOf: 8, ...pad } }, { most: 60 }),
     decoding('decode', [], false, vocabulary, seed),
     decoding('decode-skip', ['--skip-special-tokens'], true, vocabulary, seed),
   ];

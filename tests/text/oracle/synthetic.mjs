@@ -112,7 +112,8 @@ function model(random, byteLevel) {
     const vocab = unigramPieces(prose, random, fallback ? bytePieces() : []);
     return { type: 'Unigram', unk_id: 0, vocab, byte_fallback: fallback };
   }
-  const options = byteLevel ? {} : random.pick([{}, {}, { prefix: '##' }, { suffix: '</w>' }]);
+  const drawn = byteLevel ? {} : random.pick([{}, {}, { prefix: '##' }, { suffix: '</w>' }]);
+  const options = fallback ? {} : drawn;
   const { vocab, merges } = trainBpe(prose, { byteLevel, extra: fallback ? bytePieces() : [], ...options });
   return {
     type: 'BPE', dropout: null, unk_token: unknown, continuing_subword_prefix: options.prefix ?? random.pick([null, '']),
