@@ -10,6 +10,7 @@ namespace sdx::engine {
 using plan::Instruction;
 using plan::kNoSlot;
 using plan::Layout;
+using plan::Program;
 using plan::SlotId;
 using plan::SlotInfo;
 using plan::Storage;
@@ -72,6 +73,8 @@ class Execution::Host final : public ir::RunHost {
     }
     return cached->run(all, {}, execution_.bindings_, *settings_);
   }
+  const ir::Fact& body_input(int body, int index) override { return fact_of(body, &Program::inputs, index); }
+  const ir::Fact& body_output(int body, int index) override { return fact_of(body, &Program::outputs, index); }
   std::mt19937_64& random() override { return random_; }
   void check_cancelled() override {
     if (settings_->cancel && settings_->cancel->load(std::memory_order_relaxed)) fail(ErrorKind::kCancelled, "the run was cancelled");
@@ -81,6 +84,12 @@ class Execution::Host final : public ir::RunHost {
   }
 
  private:
+  const ir::Fact& fact_of(int body, std::vector<SlotId> Program::*list, int index) const {
+    const Program& program = *execution_.program_.instructions[instruction_].bodies[static_cast<size_t>(body)];
+    const SlotId id = (program.*list)[static_cast<size_t>(index)];
+    return program.slots[static_cast<size_t>(id)].fact;
+  }
+
   Execution& execution_;
   const RunSettings* settings_ = nullptr;
   size_t instruction_ = 0;

@@ -1,6 +1,7 @@
 // Conversions of single things from the wire: tensors, attributes, types.
 #include "import/convert.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "onnx/tensor_data.h"
@@ -133,6 +134,9 @@ ir::Fact to_fact(const onnx::TypeView& type, SymbolTable& symbols) {
       if (inner.kind == ir::Kind::kOptional || (inner.kind == ir::Kind::kSequence && !optional)) {
         fail(ErrorKind::kUnsupportedModel, "nested sequences and optionals are not supported");
       }
+      // A size that is not a number may differ from element to element, which no symbol can say.
+      const auto known = [](const Dim& d) { return d.known(); };
+      if (!optional && inner.shape.has_rank() && !std::ranges::all_of(inner.shape.dims(), known)) inner.shape = Shape();
       inner.optional_sequence = inner.kind == ir::Kind::kSequence;
       inner.kind = optional ? ir::Kind::kOptional : ir::Kind::kSequence;
       return inner;

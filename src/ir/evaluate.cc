@@ -43,6 +43,9 @@ std::vector<Value> PlainHost::run_body(int, std::span<const Value>) {
   fail(ErrorKind::kInternal, "an operator with bodies cannot be folded");
 }
 
+const Fact& PlainHost::body_input(int, int) { fail(ErrorKind::kInternal, "an operator with bodies cannot be folded"); }
+const Fact& PlainHost::body_output(int, int) { fail(ErrorKind::kInternal, "an operator with bodies cannot be folded"); }
+
 void run_concrete(const OpCall& call, std::span<Slot* const> inputs, std::span<Slot* const> outputs, RunHost& host,
                   const Parallel& parallel) {
   RunContext run(host, call.attrs, parallel, inputs, outputs);

@@ -14,6 +14,8 @@ class PlainHost : public RunHost {
  public:
   std::byte* scratch(int64_t bytes) override;
   std::vector<Value> run_body(int body, std::span<const Value> inputs) override;
+  const Fact& body_input(int body, int index) override;
+  const Fact& body_output(int body, int index) override;
   std::mt19937_64& random() override { return random_; }
   void check_cancelled() override {}
   /// Frees the scratch memory of the operators run so far.

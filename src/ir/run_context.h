@@ -8,6 +8,7 @@
 
 #include "base/parallel.h"
 #include "ir/attrs.h"
+#include "ir/fact.h"
 #include "tensor/tensor.h"
 
 namespace sdx::ir {
@@ -28,6 +29,9 @@ class RunHost {
   virtual std::byte* scratch(int64_t bytes) = 0;
   /// Runs a body of the node with the given formal inputs; captured values are added by the host.
   virtual std::vector<Value> run_body(int body, std::span<const Value> inputs) = 0;
+  /// What the body states of a formal input, or of an output.
+  virtual const Fact& body_input(int body, int index) = 0;
+  virtual const Fact& body_output(int body, int index) = 0;
   /// The run's random generator, for the operators that sample.
   virtual std::mt19937_64& random() = 0;
   /// Throws Cancelled where the caller asked to stop or the deadline has passed. For loops over many iterations.

@@ -1,5 +1,6 @@
 // If: one of two bodies.
 #include "ops/family.h"
+#include "ops/stacked.h"
 
 namespace sdx::ops {
 namespace {
@@ -23,7 +24,7 @@ void infer(InferContext& c) {
 }
 
 void run(RunContext& c) {
-  const bool taken = *c.input(0).as<bool>();
+  const bool taken = only_element<bool>(c.input(0));
   auto results = c.host().run_body(taken ? kThen : kElse, {});
   for (int i = 0; i < c.output_count(); ++i) c.set_output(i, std::move(results[static_cast<size_t>(i)]));
 }
