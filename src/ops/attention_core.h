@@ -67,6 +67,21 @@ struct AttentionCall {
   }
 };
 
+/// The sizes of an operand of attention.
+struct HeadsShape {
+  int64_t batch, heads, rows, width;
+};
+
+/// Copies an operand to rows [first, first + rows) of a contiguous tensor [b, h, total, d].
+void copy_heads(const Parallel& parallel, const HeadsView& from, const HeadsShape& shape, int64_t first, int64_t total,
+                float* to);
+
+/// How far attention scores are computed where an operator gives them out.
+enum class ScoreStage : uint8_t { kProduct, kSoftcap, kMasked, kSoftmax };
+
+/// Writes the scores [batch, heads, sq, skv] of the call up to that stage.
+void write_scores(const Parallel& parallel, const AttentionCall& call, ScoreStage stage, float* scores);
+
 /// Runs the call in parallel over batch, heads and blocks of query rows. kv_heads divides heads.
 void run_attention(const ir::RunContext& c, AttentionCall call);
 

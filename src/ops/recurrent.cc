@@ -1,0 +1,367 @@
+// RNN, GRU and LSTM: one product for all inputs, then a small product and the gates for each step.
+#include <algorithm>
+#include <cmath>
+
+#include "ops/family.h"
+#include "ops/fused_activation.h"
+#include "ops/product.h"
+
+namespace sdx::ops {
+namespace {
+
+struct RecurrentAttrs {
+  std::vector<float> activation_alpha, activation_beta;
+  std::vector<std::string> activations;
+  std::optional<float> clip;
+  std::string direction = "forward";
+  int64_t hidden_size = 0, layout = 0;
+  bool input_forget = false, linear_before_reset = false;
+  bool operator==(const RecurrentAttrs&) const = default;
+  static constexpr auto fields() {
+    using A = RecurrentAttrs;
+    return std::tuple{field("activation_alpha", &A::activation_alpha),
+                      field("activation_beta", &A::activation_beta),
+                      field("activations", &A::activations),
+                      field("clip", &A::clip),
+                      field("direction", &A::direction),
+                      field("hidden_size", &A::hidden_size),
+                      field("layout", &A::layout),
+                      field("input_forget", &A::input_forget),
+                      field("linear_before_reset", &A::linear_before_reset)};
+  }
+  int64_t directions() const { return direction == "bidirectional" ? 2 : 1; }
+};
+
+constexpr int kX = 0, kW = 1, kR = 2, kB = 3, kLengths = 4, kFirstH = 5, kFirstC = 6, kPeepholes = 7;
+
+enum class Cell : uint8_t { kRnn, kGru, kLstm };
+constexpr int64_t gates(Cell cell) { return cell == Cell::kRnn ? 1 : cell == Cell::kGru ? 3 : 4; }
+constexpr size_t activation_count(Cell cell) { return cell == Cell::kRnn ? 1 : cell == Cell::kGru ? 2 : 3; }
+
+/// The activations of all directions, in the order of the attribute; each takes its parameters as it needs them.
+std::vector<FusedActivation> activations_of(const RecurrentAttrs& a, Cell cell) {
+  const size_t count = activation_count(cell) * static_cast<size_t>(a.directions());
+  std::vector<std::string> names = a.activations;
+  if (names.empty()) {
+    for (int64_t d = 0; d < a.directions(); ++d) {
+      if (cell == Cell::kRnn)
+        names.emplace_back("Tanh");
+      else
+        names.insert(names.end(), {"Sigmoid", "Tanh"});
+      if (cell == Cell::kLstm) names.emplace_back("Tanh");
+    }
+  }
+  if (names.size() != count) {
+    fail(ErrorKind::kInvalidModel, "attribute 'activations' has ", names.size(), " entries but must have ", count);
+  }
+  std::vector<FusedActivation> out;
+  size_t alpha = 0, beta = 0;
+  for (const std::string& name : names) {
+    FusedActivation one = fused_activation(name, {});
+    using enum ActivationName;
+    const bool two = one.name == kAffine || one.name == kScaledTanh || one.name == kHardSigmoid;
+    const bool any = two || one.name == kLeakyRelu || one.name == kThresholdedRelu || one.name == kElu;
+    if (any && alpha < a.activation_alpha.size()) one.alpha = a.activation_alpha[alpha++];
+    if (two && beta < a.activation_beta.size()) one.beta = a.activation_beta[beta++];
+    out.push_back(one);
+  }
+  return out;
+}
+
+void check(InferContext& c, Cell cell) {
+  const auto& a = c.attrs<RecurrentAttrs>();
+  c.require_dtype(kX, {DType::kF32, DType::kF16, DType::kBF16});
+  for (int i : {kW, kR, kB, kFirstH, kFirstC, kPeepholes}) {
+    if (c.has(i)) c.require_same_dtype(kX, i);
+  }
+  for (int i : {kX, kW, kR}) c.require_rank(i, 3, 3);
+  if (a.direction != "forward" && a.direction != "reverse" && a.direction != "bidirectional") {
+    c.invalid("attribute 'direction' is '", a.direction, "' but must be forward, reverse or bidirectional");
+  }
+  if (a.layout != 0 && a.layout != 1) c.invalid("attribute 'layout' is ", a.layout, " but must be 0 or 1");
+  if (c.has(kLengths)) {
+    c.require_dtype(kLengths, {DType::kI32});
+    c.require_rank(kLengths, 1, 1);
+  }
+  activations_of(a, cell);
+}
+
+/// Requires the sizes of an input that is there and has a known rank.
+void require_sizes(InferContext& c, int input, std::vector<Dim> sizes) {
+  if (!c.has(input)) return;
+  const int rank = static_cast<int>(sizes.size());
+  c.require_rank(input, rank, rank);
+  const Shape& s = c.input(input).shape;
+  for (int i = 0; s.has_rank() && i < rank; ++i) {
+    c.require_equal(s[i], sizes[static_cast<size_t>(i)], cat("a size of input ", input, " and what it must be"));
+  }
+}
+
+template <Cell kCell>
+void infer(InferContext& c) {
+  check(c, kCell);
+  const auto& a = c.attrs<RecurrentAttrs>();
+  const Shape x = c.input(kX).shape.has_rank() ? c.input(kX).shape : c.fresh_shape(3);
+  const Shape r = c.input(kR).shape.has_rank() ? c.input(kR).shape : c.fresh_shape(3);
+  const Dim hidden = a.hidden_size > 0 ? Dim(a.hidden_size) : r[2], directions = a.directions(), g = gates(kCell);
+  const Dim batch = x[a.layout == 1 ? 0 : 1], steps = x[a.layout == 1 ? 1 : 0];
+  require_sizes(c, kW, {directions, hidden * g, x[2]});
+  require_sizes(c, kR, {directions, hidden * g, hidden});
+  require_sizes(c, kB, {directions, hidden * g * 2});
+  require_sizes(c, kLengths, {batch});
+  const std::vector<Dim> state =
+      a.layout == 1 ? std::vector<Dim>{batch, directions, hidden} : std::vector<Dim>{directions, batch, hidden};
+  require_sizes(c, kFirstH, state);
+  require_sizes(c, kFirstC, state);
+  require_sizes(c, kPeepholes, {directions, hidden * 3});
+  const DType type = c.input(kX).dtype;
+  c.set(0, type, a.layout == 1 ? Shape({batch, steps, directions, hidden}) : Shape({steps, directions, batch, hidden}));
+  c.set(1, type, Shape(state));
+  c.set(2, type, Shape(state));
+}
+
+/// One direction of one call.
+class Pass {
+ public:
+  Pass(RunContext& c, Cell cell, int64_t direction)
+      : c_(c), a_(c.attrs<RecurrentAttrs>()), cell_(cell), direction_(direction) {
+    const Extents& x = c.input(kX).extents;
+    batch_ = x[a_.layout == 1 ? 0 : 1];
+    steps_ = x[a_.layout == 1 ? 1 : 0];
+    hidden_ = c.input(kR).extents[2];
+    rows_ = gates(cell) * hidden_;
+    reverse_ = a_.direction == "reverse" || direction == 1;
+    const auto all = activations_of(a_, cell);
+    const size_t count = activation_count(cell);
+    for (size_t i = 0; i < count; ++i) activation_[i] = all[static_cast<size_t>(direction) * count + i];
+    h_ = c.scratch<float>(batch_ * hidden_);
+    cell_state_ = c.scratch<float>(batch_ * hidden_);
+    gates_ = c.scratch<float>(batch_ * rows_);
+    reset_ = c.scratch<float>(batch_ * hidden_);
+    load_state(kFirstH, h_);
+    load_state(kFirstC, cell_state_);
+    pack();
+  }
+
+  void run() {
+    project();
+    for (int64_t t = 0; t < steps_; ++t) step(t);
+    store_state(1, h_);
+    if (cell_ == Cell::kLstm) store_state(2, cell_state_);
+  }
+
+ private:
+  const float* weights(int input, int64_t size) const { return c_.input(input).as<float>() + direction_ * size; }
+  const float* bias(int64_t row) const { return c_.has_input(kB) ? weights(kB, 2 * rows_) + row : nullptr; }
+  int64_t state_at(int64_t b) const {
+    return (a_.layout == 1 ? b * a_.directions() + direction_ : direction_ * batch_ + b) * hidden_;
+  }
+  void load_state(int input, float* to) const {
+    for (int64_t b = 0; b < batch_; ++b) {
+      if (c_.has_input(input))
+        std::copy_n(c_.input(input).as<float>() + state_at(b), hidden_, to + b * hidden_);
+      else
+        std::fill_n(to + b * hidden_, hidden_, 0.0f);
+    }
+  }
+  void store_state(int output, const float* from) const {
+    if (!c_.wants(output)) return;
+    for (int64_t b = 0; b < batch_; ++b) {
+      std::copy_n(from + b * hidden_, hidden_, c_.output(output).as<float>() + state_at(b));
+    }
+  }
+
+  /// Packs the recurrent weights once for all steps.
+  void pack() {
+    const auto type = kernels::WeightType::kF32;
+    const bool split = cell_ == Cell::kGru && !a_.linear_before_reset;
+    split_rows_ = split ? 2 * hidden_ : rows_;
+    const float* r = weights(kR, rows_ * hidden_);
+    auto pack_rows = [&](int64_t first, int64_t count) -> const std::byte* {
+      if (count == 0 || hidden_ == 0) return nullptr;
+      auto* to = c_.scratch<std::byte>(static_cast<int64_t>(kernels::gemm_packed_bytes(hidden_, count, type)));
+      kernels::gemm_pack_b({r + first * hidden_, type, 1, hidden_}, hidden_, count, type, 0,
+                           kernels::gemm_panels(count), to);
+      return to;
+    };
+    packed_ = pack_rows(0, split_rows_);
+    packed_rest_ = pack_rows(split_rows_, rows_ - split_rows_);
+    kernels::Gemm gemm{.m = batch_, .n = rows_, .k = hidden_};
+    gemm.packed_b = packed_;
+    const auto bytes = static_cast<int64_t>(kernels::gemm_plan(gemm, c_.parallel().threads()).scratch_bytes);
+    scratch_stride_ = (bytes + 63) / 64 * 64;
+    gemm.n = std::max<int64_t>(rows_ - split_rows_, 1);
+    const auto rest = static_cast<int64_t>(kernels::gemm_plan(gemm, c_.parallel().threads()).scratch_bytes);
+    gemm.n = split_rows_;
+    const auto part = static_cast<int64_t>(kernels::gemm_plan(gemm, c_.parallel().threads()).scratch_bytes);
+    scratch_stride_ = std::max({scratch_stride_, (rest + 63) / 64 * 64, (part + 63) / 64 * 64});
+    scratch_ = c_.scratch<std::byte>(scratch_stride_ * c_.parallel().threads());
+  }
+
+  /// x W^T + the input bias, for all steps.
+  void project() {
+    const ConstView x = c_.input(kX);
+    projected_ = c_.scratch<float>(batch_ * steps_ * rows_);
+    kernels::Gemm gemm{.m = batch_ * steps_, .n = rows_, .k = x.extents[2]};
+    gemm.a = {x.as<float>(), gemm.k, 1};
+    gemm.b = {weights(kW, rows_ * gemm.k), 1, gemm.k};
+    gemm.c = projected_;
+    gemm.c_stride = rows_;
+    gemm.epilogue.column_bias = bias(0);
+    run_product(c_, gemm);
+  }
+  const float* projected(int64_t t, int64_t b) const {
+    return projected_ + (a_.layout == 1 ? b * steps_ + t : t * batch_ + b) * rows_;
+  }
+
+  /// out [batch, count] = h R^T + bias for the rows from `first` on, written into the gates.
+  void multiply(const float* h, const std::byte* packed, int64_t first, int64_t count) {
+    kernels::Gemm gemm{.m = batch_, .n = count, .k = hidden_};
+    gemm.a = {h, hidden_, 1};
+    gemm.packed_b = packed;
+    gemm.c = gates_ + first;
+    gemm.c_stride = rows_;
+    if (bias(0)) gemm.epilogue.column_bias = bias(rows_ + first);
+    const kernels::GemmPlan plan = kernels::gemm_plan(gemm, c_.parallel().threads());
+    c_.parallel().run(plan.tiles(), grain_for(batch_ * count * hidden_ / std::max<int64_t>(plan.tiles(), 1)),
+                      [&](int64_t begin, int64_t end, int worker) {
+                        kernels::gemm_run(gemm, plan, begin, end, scratch_ + worker * scratch_stride_);
+                      });
+  }
+
+  int64_t length(int64_t b) const {
+    if (!c_.has_input(kLengths)) return steps_;
+    return std::clamp<int64_t>(c_.input(kLengths).as<int32_t>()[b], 0, steps_);
+  }
+  float* y(int64_t t, int64_t b) const {
+    const int64_t d = a_.directions();
+    const int64_t row = a_.layout == 1 ? (b * steps_ + t) * d + direction_ : (t * d + direction_) * batch_ + b;
+    return c_.output(0).as<float>() + row * hidden_;
+  }
+  float clipped(float v) const { return a_.clip ? std::clamp(v, -*a_.clip, *a_.clip) : v; }
+
+  void step(int64_t t) {
+    multiply(h_, packed_, 0, split_rows_);
+    if (split_rows_ < rows_) {
+      reset_states(t);
+      multiply(reset_, packed_rest_, split_rows_, rows_ - split_rows_);
+    }
+    for (int64_t b = 0; b < batch_; ++b) {
+      const int64_t last = length(b);
+      const int64_t at = t < last && reverse_ ? last - 1 - t : t;
+      if (t < last) {
+        if (cell_ == Cell::kLstm)
+          lstm(at, b);
+        else if (cell_ == Cell::kGru)
+          gru(at, b);
+        else
+          rnn(at, b);
+      }
+      if (!c_.wants(0)) continue;
+      if (t < last)
+        std::copy_n(h_ + b * hidden_, hidden_, y(at, b));
+      else
+        std::fill_n(y(t, b), hidden_, 0.0f);
+    }
+  }
+
+  void rnn(int64_t t, int64_t b) {
+    const float *x = projected(t, b), *g = gates_ + b * rows_;
+    for (int64_t j = 0; j < hidden_; ++j) h_[b * hidden_ + j] = activation_[0](clipped(x[j] + g[j]));
+  }
+
+  /// r * h, which the candidate of a GRU sees where the reset comes before the product.
+  void reset_states(int64_t t) {
+    for (int64_t b = 0; b < batch_; ++b) {
+      const int64_t last = length(b);
+      const float* x = projected(t < last && reverse_ ? last - 1 - t : t, b) + hidden_;
+      const float* g = gates_ + b * rows_ + hidden_;
+      for (int64_t j = 0; j < hidden_; ++j) {
+        reset_[b * hidden_ + j] = activation_[0](clipped(x[j] + g[j])) * h_[b * hidden_ + j];
+      }
+    }
+  }
+
+  void gru(int64_t t, int64_t b) {
+    const float *x = projected(t, b), *g = gates_ + b * rows_;
+    float* h = h_ + b * hidden_;
+    for (int64_t j = 0; j < hidden_; ++j) {
+      const float update = activation_[0](clipped(x[j] + g[j]));
+      float recurrent = g[2 * hidden_ + j];
+      if (a_.linear_before_reset) recurrent *= activation_[0](clipped(x[hidden_ + j] + g[hidden_ + j]));
+      const float candidate = activation_[1](clipped(x[2 * hidden_ + j] + recurrent));
+      h[j] = (1 - update) * candidate + update * h[j];
+    }
+  }
+
+  /// Gates in the order input, output, forget, cell.
+  void lstm(int64_t t, int64_t b) {
+    const float *x = projected(t, b), *g = gates_ + b * rows_;
+    const float* peephole = c_.has_input(kPeepholes) ? weights(kPeepholes, 3 * hidden_) : nullptr;
+    auto peek = [&](int64_t gate, int64_t j, float cell) {
+      return peephole ? peephole[gate * hidden_ + j] * cell : 0.0f;
+    };
+    auto sum = [&](int64_t gate, int64_t j) { return x[gate * hidden_ + j] + g[gate * hidden_ + j]; };
+    float *h = h_ + b * hidden_, *cell = cell_state_ + b * hidden_;
+    for (int64_t j = 0; j < hidden_; ++j) {
+      const float before = cell[j];
+      const float input = activation_[0](clipped(sum(0, j) + peek(0, j, before)));
+      const float forget = a_.input_forget ? 1 - input : activation_[0](clipped(sum(2, j) + peek(2, j, before)));
+      cell[j] = forget * before + input * activation_[1](clipped(sum(3, j)));
+      const float output = activation_[0](clipped(sum(1, j) + peek(1, j, cell[j])));
+      h[j] = output * activation_[2](cell[j]);
+    }
+  }
+
+  RunContext& c_;
+  const RecurrentAttrs& a_;
+  Cell cell_;
+  int64_t direction_, batch_, steps_, hidden_, rows_;
+  int64_t split_rows_ = 0;  ///< rows of R that one product handles; a GRU's candidate may come after
+  bool reverse_;
+  FusedActivation activation_[3] = {};
+  float *h_, *cell_state_, *gates_, *reset_, *projected_ = nullptr;
+  const std::byte *packed_ = nullptr, *packed_rest_ = nullptr;
+  std::byte* scratch_ = nullptr;
+  int64_t scratch_stride_ = 0;
+};
+
+template <Cell kCell>
+void run(RunContext& c) {
+  if (widened(c, run<kCell>)) return;
+  const auto& a = c.attrs<RecurrentAttrs>();
+  if (c.input(kR).extents[2] == 0 || c.input(kX).extents[0] * c.input(kX).extents[1] == 0) {
+    for (int i = 0; i < c.output_count(); ++i) {
+      if (c.wants(i)) std::fill_n(c.output(i).as<float>(), c.output(i).count(), 0.0f);
+    }
+    return;
+  }
+  for (int64_t d = 0; d < a.directions(); ++d) Pass(c, kCell, d).run();
+}
+
+void upgrade(Call& c) { c.drop("output_sequence"); }
+
+template <Cell kCell>
+constexpr Op row(std::string_view name, ir::Arity inputs, int outputs) {
+  return {.domain = "",
+          .name = name,
+          .inputs = inputs,
+          .outputs = {0, outputs},
+          .parse = Attrs::parse<RecurrentAttrs>,
+          .infer = infer<kCell>,
+          .run = run<kCell>,
+          .accuracy = Accuracy::kAccumulated,
+          .upgrade = upgrade};
+}
+
+const Op kFamily[] = {
+    row<Cell::kRnn>("RNN", {3, 6}, 2),
+    row<Cell::kGru>("GRU", {3, 6}, 2),
+    row<Cell::kLstm>("LSTM", {3, 8}, 3),
+};
+
+}  // namespace
+
+std::span<const Op> recurrent_family() { return kFamily; }
+
+}  // namespace sdx::ops
