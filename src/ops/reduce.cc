@@ -201,6 +201,20 @@ void reduce_as_double(RunContext& c, ReduceOp op, const std::vector<Group>& grou
   });
 }
 
+/// From this many elements on, a tensor that reduces to one element is reduced in equal parts first.
+constexpr int64_t kSplit = 1 << 16;
+
+/// Makes the parts two groups, so that threads share the first step.
+void split_single(std::vector<Group>& groups) {
+  if (groups.size() != 1 || !groups[0].reduced || groups[0].size < kSplit) return;
+  const int64_t size = groups[0].size;
+  for (int64_t parts = 64; parts >= 4; --parts) {
+    if (size % parts != 0) continue;
+    groups = {{parts, true}, {size / parts, true}};
+    return;
+  }
+}
+
 void run_op(RunContext& c, ReduceOp op) {
   const ConstView x = c.input(0);
   const View& y = c.output(0);
@@ -217,16 +231,18 @@ void run_op(RunContext& c, ReduceOp op) {
   const bool rooted =
       op == ReduceOp::kMean || op == ReduceOp::kL2 || op == ReduceOp::kLogSum || op == ReduceOp::kLogSumExp;
   if (separate && rooted && is_integer(x.dtype)) return reduce_as_double(c, op, groups);
+  if (!rooted || !is_integer(x.dtype)) split_single(groups);
   with_number(x.dtype, [&](auto* tag) {
     using T = Pointee<decltype(tag)>;
     reduce_groups(c, op, x.as<T>(), y.as<T>(), groups);
   });
 }
 
-/// Several groups of axes in a narrow type are reduced in float32, so that they round once.
+/// What may be reduced in several steps is widened from a narrow type first, so that it rounds once.
 template <ReduceOp kOp>
 void run(RunContext& c) {
-  if (is_half(c.input(0).dtype) && c.input(0).rank() > 2 && widened(c, run<kOp>)) return;
+  const bool stepped = c.input(0).rank() > 2 || c.input(0).count() >= kSplit;
+  if (stepped && widened(c, run<kOp>)) return;
   run_op(c, kOp);
 }
 
