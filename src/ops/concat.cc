@@ -115,7 +115,7 @@ void run_split(RunContext& c) {
   const int64_t chunk = (x.extents[axis] + parts - 1) / parts;
   int64_t first = 0;
   for (int i = 0; i < c.output_count(); ++i) {
-    const int64_t size = sizes.empty() ? std::min(chunk, x.extents[axis] - first) : sizes[static_cast<size_t>(i)];
+    const int64_t size = sizes.empty() ? std::clamp<int64_t>(x.extents[axis] - first, 0, chunk) : sizes[static_cast<size_t>(i)];
     if (c.wants(i) && x.count() > 0) copy_part(c, x, c.output(i), {size * inner, whole, first * inner}, false);
     first += size;
   }
@@ -142,6 +142,11 @@ std::optional<std::vector<Dim>> split_sizes(InferContext& c, const Dim& n) {
   auto num_outputs = c.attrs<SplitAttrs>().num_outputs;
   if (num_outputs && *num_outputs != parts) {
     c.invalid("attribute 'num_outputs' is ", *num_outputs, " but the node has ", parts, " outputs");
+  }
+  if (num_outputs && n.known()) {
+    const int64_t chunk = (n.value() + parts - 1) / parts;
+    for (int64_t i = 0; i < parts; ++i) sizes.emplace_back(std::clamp<int64_t>(n.value() - i * chunk, 0, chunk));
+    return sizes;
   }
   const Dim chunk = num_outputs ? ceil_div(n, parts) : exact_div(n, parts);
   const Dim before = chunk * Dim(parts - 1);
