@@ -194,11 +194,45 @@ class Importer {
       if (op->upgrade) op->upgrade(call);
       ir::NodeOptions options{name, std::max(1, static_cast<int>(node.outputs.size())), {}, {}, {}, ""};
       for (std::string_view o : node.outputs) options.output_names.emplace_back(o);
+      if (const onnx::GraphView* branch = known_branch(*op, graphs, call)) {
+        if (inline_branch(*branch, node, scope, frame)) return;
+      }
       if (op->bodies > 0) add_bodies(*op, graphs, call, scope, frame, options);
       else if (!graphs.empty()) fail(ErrorKind::kInvalidModel, "attribute '", graphs.begin()->first, "' is a graph, which this operator does not take");
       ir::Attrs attrs = op->parse(call.attrs);
       finish(*op, std::move(attrs), std::move(call.inputs), std::move(options), node, scope);
     });
+  }
+
+  /// The branch that an If with a known condition takes; nullptr for every other node.
+  static const onnx::GraphView* known_branch(const ir::Op& op, const std::map<std::string_view, const onnx::GraphView*>& graphs,
+                                             const ir::Call& call) {
+    if (op.name != "If" || !op.domain.empty() || call.inputs.empty() || call.inputs[0] == kNone) return nullptr;
+    const auto& condition = call.graph.fact(call.inputs[0]).values;
+    if (!condition || condition->size() != 1 || !condition->front().known()) return nullptr;
+    auto it = graphs.find(condition->front().is(0) ? "else_branch" : "then_branch");
+    return it == graphs.end() ? nullptr : it->second;
+  }
+
+  /// Puts the nodes of a branch in place of its If, so that the other branch need not even be valid for these sizes.
+  /// False, having done nothing, where a name of the branch is already taken.
+  bool inline_branch(const onnx::GraphView& branch, const onnx::NodeView& node, Scope& scope, const Frame& frame) {
+    std::vector<std::string_view> names;
+    for (const auto& t : branch.initializers) names.push_back(t.name);
+    for (const auto& t : branch.sparse_initializers) names.push_back(t.values.name);
+    for (const auto& n : branch.nodes) std::ranges::copy_if(n.outputs, std::back_inserter(names), [](auto o) { return !o.empty(); });
+    if (std::ranges::any_of(names, [&](std::string_view n) { return scope.names.contains(n); })) return false;
+    if (!branch.inputs.empty() || branch.outputs.size() < node.outputs.size()) return false;
+    add_initializers(branch, scope);
+    add_nodes(branch.nodes, scope, {frame.opsets, frame.attributes, frame.prefix, frame.depth + 1});
+    std::vector<ValueId> results;
+    for (const auto& output : branch.outputs) results.push_back(scope.find(output.name));
+    for (std::string_view n : names) scope.names.erase(n);
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      if (results[i] == kNone) fail(ErrorKind::kInvalidModel, "output '", branch.outputs[i].name, "' is produced by no node");
+      if (!node.outputs[i].empty()) scope.define(node.outputs[i], results[i]);
+    }
+    return true;
   }
 
   void finish(const ir::Op& op, ir::Attrs attrs, std::vector<ValueId> inputs, ir::NodeOptions options, const onnx::NodeView& node, Scope& scope) {
