@@ -7,5 +7,11 @@ namespace sdx::cli {
 
 void add_run_command(CLI::App& app);
 void add_test_onnx_command(CLI::App& app);
+void add_bench_command(CLI::App& app);
+void add_profile_command(CLI::App& app);
+void add_inspect_command(CLI::App& app);
+void add_dump_command(CLI::App& app);
+void add_optimize_command(CLI::App& app);
+void add_ops_command(CLI::App& app);
 
 }  // namespace sdx::cli

@@ -47,6 +47,12 @@ int run(int argc, char** argv, bool json) {
   CLI::App app("Sardonyx runs models of the Hugging Face Hub.", "sardonyx");
   app.require_subcommand(1);
   sdx::cli::add_run_command(app);
+  sdx::cli::add_inspect_command(app);
+  sdx::cli::add_bench_command(app);
+  sdx::cli::add_profile_command(app);
+  sdx::cli::add_dump_command(app);
+  sdx::cli::add_optimize_command(app);
+  sdx::cli::add_ops_command(app);
   sdx::cli::add_test_onnx_command(app);
   sardonyx::cli::add_tokenize_commands(app);
   try {
