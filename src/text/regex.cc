@@ -22,15 +22,33 @@ constexpr uint32_t kHeapLimitKib = 64 * 1024;
 constexpr size_t kMaxJitStack = 8 * 1024 * 1024;
 constexpr size_t kSmallText = 512;
 
-constexpr const char* kSpaces = "\\t-\\r \\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}";
+constexpr const char* kSpaces =
+    "\\t-\\r \\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}";
+
+/// Where the letters, marks and numbers that Unicode 15 added lie: PCRE2 knows them only from 10.43 on.
+constexpr ClassRange kUnicode15[] = {{0xCF3, 0xCF3},     {0xECE, 0xECE},     {0x10EFD, 0x10EFF}, {0x1123F, 0x11241},
+                                     {0x11F00, 0x11F59}, {0x1342F, 0x1342F}, {0x13439, 0x13455}, {0x1B132, 0x1B155},
+                                     {0x1D2C0, 0x1D2D3}, {0x1DF25, 0x1DF2A}, {0x1E030, 0x1E08F}, {0x1E4D0, 0x1E4F9},
+                                     {0x31350, 0x323AF}};
+
+void append_range(std::string& out, uint32_t first, uint32_t last) {
+  char range[40];
+  std::snprintf(range, sizeof range, "\\x{%x}-\\x{%x}", first, last);
+  out += range;
+}
 
 std::string with_additions(const char* property, CharClass flag) {
   std::string out = property;
   for (const ClassRange& r : class_additions(flag)) {
     if (r.first == 0x200C) continue;  // the joiners are words to the other library only
-    char range[40];
-    std::snprintf(range, sizeof range, "\\x{%x}-\\x{%x}", r.first, r.last);
-    out += range;
+    append_range(out, r.first, r.last);
+  }
+  for (const ClassRange& r : kUnicode15) {
+    for (uint32_t c = r.first; c <= r.last; ++c) {
+      const uint32_t first = c;
+      while (c <= r.last && (char_classes(c) & flag) != 0) ++c;
+      if (c > first) append_range(out, first, c - 1);
+    }
   }
   return out;
 }
