@@ -19,6 +19,7 @@ export function findProgram(root) {
 
 export class Subject {
   constructor(program, args, patience_s = 120) {
+    this.crashes = 0;
     this.command = [program, ...args];
     this.patience_ms = patience_s * 1000;
     this.child = null;
@@ -75,9 +76,11 @@ export class Subject {
 
   /** As `ask`, but a line that ends the process gets {crash: reason} and the others their answers. */
   async askSafely(lines) {
+    if (this.crashes > 100) return lines.map(() => ({ crash: 'it ended too often to be asked again' }));
     try {
       return await this.ask(lines);
     } catch (error) {
+      ++this.crashes;
       if (lines.length === 1) return [{ crash: String(error.message) }];
       this.stop();
       const half = lines.length >> 1;
