@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes models/demo anew from the Debian package of its text (tokenizer, training, export): about 15 minutes.
+# Makes models/demo anew from the Debian package of its text (tokenizer, training, export): about 15 minutes of a free core.
 # usage: tools/demo/make.sh [options of train.py, such as --steps 800 or --minutes 12]
 set -euo pipefail
 cd "$(dirname "$0")"

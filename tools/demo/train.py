@@ -136,7 +136,7 @@ def main():
     parser.add_argument("--text", default="/", help="where the text package is unpacked")
     parser.add_argument("--model", type=Path, help="the model's folder, with its tokenizer.json")
     parser.add_argument("--checkpoint", type=Path, help="the .npz archive to write")
-    parser.add_argument("--steps", type=int, default=2500, help=f"steps of {BATCH_TOKENS} tokens")
+    parser.add_argument("--steps", type=int, default=6000, help=f"steps of {BATCH_TOKENS} tokens")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="the learning rate reaches 0 by then")
     parser.add_argument("--seed", type=int, default=1)
     flags = parser.parse_args()
