@@ -40,7 +40,7 @@ struct Truncation {
 struct Padding {
   std::optional<uint64_t> length;  ///< fixed length, or none for the longest of the batch
   Side side = Side::Right;
-  uint64_t multiple_of = 0;        ///< 0 for no rounding
+  uint64_t multiple_of = 0;  ///< 0 for no rounding
 };
 
 struct EncodeOptions {
@@ -63,9 +63,9 @@ struct DecodeOptions {
 
 /// A text, or a pair of texts. Invalid UTF-8 counts as U+FFFD, one for each maximal invalid part.
 struct TextInput {
-  TextInput(std::string_view text) : first(text) {}  // NOLINT: implicit by design
+  TextInput(std::string_view text) : first(text) {}    // NOLINT: implicit by design
   TextInput(const std::string& text) : first(text) {}  // NOLINT
-  TextInput(const char* text) : first(text) {}  // NOLINT
+  TextInput(const char* text) : first(text) {}         // NOLINT
   TextInput(std::string_view text, std::string_view pair) : first(text), second(pair) {}
   std::string_view first;
   std::optional<std::string_view> second;

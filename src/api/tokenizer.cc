@@ -43,7 +43,8 @@ Encoding external(const text::Encoding& e, const text::Tokenizer& tokenizer, boo
   out.word_ids.assign(e.word_ids.begin(), e.word_ids.end());
   out.sequence_ids.assign(e.sequence_ids.begin(), e.sequence_ids.end());
   if (with_tokens) out.tokens = tokenizer.tokens(e);
-  for (const text::Encoding& window : e.overflowing) out.overflowing.push_back(external(window, tokenizer, with_tokens));
+  for (const text::Encoding& window : e.overflowing)
+    out.overflowing.push_back(external(window, tokenizer, with_tokens));
   return out;
 }
 
@@ -81,13 +82,14 @@ Encoding Tokenizer::encode(const TextInput& input, const EncodeOptions& options)
   return std::move(encode_batch({input}, options)[0]);
 }
 
-std::vector<Encoding> Tokenizer::encode_batch(const std::vector<TextInput>& inputs, const EncodeOptions& options) const {
+std::vector<Encoding> Tokenizer::encode_batch(const std::vector<TextInput>& inputs,
+                                              const EncodeOptions& options) const {
   return guarded([&] {
     std::vector<text::Input> texts;
     texts.reserve(inputs.size());
     for (const TextInput& input : inputs) texts.push_back({input.first, input.second});
-    const auto encodings = impl_->tokenizer.encode_batch(texts, internal(options, impl_->tokenizer),
-                                                         sdx::Parallel(options.threads));
+    const auto encodings =
+        impl_->tokenizer.encode_batch(texts, internal(options, impl_->tokenizer), sdx::Parallel(options.threads));
     std::vector<Encoding> out;
     out.reserve(encodings.size());
     for (const text::Encoding& e : encodings) out.push_back(external(e, impl_->tokenizer, options.with_tokens));

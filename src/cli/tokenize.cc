@@ -137,7 +137,8 @@ std::string coloured(const std::string& text, const Encoding& e) {
     const auto begin = std::max(static_cast<size_t>(from), end);
     if (static_cast<size_t>(to) <= begin) continue;
     out += text.substr(end, begin - end);
-    out += std::string("\033[30m") + kBackgrounds[colour++ % 4] + text.substr(begin, static_cast<size_t>(to) - begin) + "\033[0m";
+    out += std::string("\033[30m") + kBackgrounds[colour++ % 4] + text.substr(begin, static_cast<size_t>(to) - begin) +
+           "\033[0m";
     end = static_cast<size_t>(to);
   }
   return out + text.substr(end) + "\n";
@@ -228,7 +229,8 @@ void add_tokenize(CLI::App& app) {
   command->add_option("--truncation-side", flags->truncation_side, "Where tokens are cut off")->check(sides);
   command->add_option("--padding", flags->padding, "Pad to N tokens, or \"none\"; by default what the files say")
       ->check([](const std::string& value) {
-        const bool number = !value.empty() && value.size() < 10 && value.find_first_not_of("0123456789") == std::string::npos;
+        const bool number =
+            !value.empty() && value.size() < 10 && value.find_first_not_of("0123456789") == std::string::npos;
         return number || value == "none" || value == "longest" ? std::string() : "must be a number, none or longest";
       });
   command->add_option("--padding-side", flags->padding_side, "Where padding goes")->check(sides);
@@ -237,7 +239,8 @@ void add_tokenize(CLI::App& app) {
       "Examples:\n"
       "  sardonyx tokenize models/bert \"Hello world\"\n"
       "  cat texts.txt | sardonyx tokenize models/bert --json\n"
-      "  echo '[\"a question\", \"its context\"]' | sardonyx tokenize models/bert --jsonl --json --max-length 32 --stride 8");
+      "  echo '[\"a question\", \"its context\"]' | sardonyx tokenize models/bert --jsonl --json --max-length 32 "
+      "--stride 8");
   command->callback([flags] { run_tokenize(*flags); });
 }
 

@@ -75,6 +75,7 @@ class Bpe final : public Model {
     read_merges(merges);
     if (options_.unknown) unknown_ = vocab_.find(*options_.unknown);
     if (raw_) index_bytes();
+    raw_ = raw_ && (unknown_ != kNone || covers_bytes());
     if (options_.byte_fallback) index_fallback();
     index_ascii();
   }
@@ -110,8 +111,14 @@ class Bpe final : public Model {
   }
   size_t size() const override { return vocab_.size(); }
   size_t id_limit() const override { return vocab_.id_limit(); }
+  bool takes_raw_bytes() const override { return raw_; }
 
  private:
+  bool covers_bytes() const {
+    return std::all_of(&byte_ids_[0][0][0], &byte_ids_[0][0][0] + sizeof byte_ids_ / sizeof(int32_t),
+                       [](int32_t id) { return id != kNone; });
+  }
+
   uint32_t merge_part(std::string_view token, size_t rank) const {
     const int32_t id = vocab_.find(token);
     if (id == kNone) {
@@ -367,7 +374,8 @@ class Bpe final : public Model {
         skipped.push_back(top);
         continue;
       }
-      for (const uint64_t entry : skipped) push(scratch.heap, static_cast<uint32_t>(entry >> 32), static_cast<uint32_t>(entry));
+      for (const uint64_t entry : skipped)
+        push(scratch.heap, static_cast<uint32_t>(entry >> 32), static_cast<uint32_t>(entry));
       skipped.clear();
       apply(symbols, scratch.heap, top);
     }

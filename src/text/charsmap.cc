@@ -138,7 +138,8 @@ NormalizerPtr make_precompiled(std::string_view charsmap) {
   }
   std::string replacements(charsmap.substr(4 + size));
   if (!is_valid_utf8(replacements)) {
-    fail(ErrorKind::kInvalidModel, "the replacements of the precompiled character map are not UTF-8; get the file again");
+    fail(ErrorKind::kInvalidModel,
+         "the replacements of the precompiled character map are not UTF-8; get the file again");
   }
   replacements += '\0';
   return std::make_unique<Precompiled>(Darts(charsmap.substr(4, size)), std::move(replacements));

@@ -32,7 +32,7 @@ std::string replace_all(const std::string& text, std::string_view from, std::str
 
 std::string clean_up_spaces(std::string text) {
   constexpr std::pair<std::string_view, std::string_view> kRules[] = {
-      {" .", "."},    {" ?", "?"},     {" !", "!"},           {" ,", ","},   {" ' ", "'"},  {" n't", "n't"},
+      {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
       {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
   if (text.find(' ') == std::string::npos) return text;
   for (const auto& [from, to] : kRules) text = replace_all(text, from, to);
@@ -139,7 +139,8 @@ class Metaspace final : public Decoder {
     append_utf8(mark_, replacement);
   }
   void apply(std::vector<std::string>& tokens) const override {
-    for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = replace_all(tokens[i], mark_, i == 0 && strip_first_ ? "" : " ");
+    for (size_t i = 0; i < tokens.size(); ++i)
+      tokens[i] = replace_all(tokens[i], mark_, i == 0 && strip_first_ ? "" : " ");
   }
 
  private:
@@ -175,13 +176,16 @@ class Replace final : public Decoder {
 
 class Strip final : public Decoder {
  public:
-  Strip(char32_t content, uint64_t start, uint64_t stop) : start_(start), stop_(stop) { append_utf8(content_, content); }
+  Strip(char32_t content, uint64_t start, uint64_t stop) : start_(start), stop_(stop) {
+    append_utf8(content_, content);
+  }
 
   void apply(std::vector<std::string>& tokens) const override {
     const size_t size = content_.size();
     for (std::string& token : tokens) {
       size_t begin = 0, end = token.size();
-      for (uint64_t n = 0; n < start_ && token.compare(begin, size, content_) == 0 && begin < token.size(); ++n) begin += size;
+      for (uint64_t n = 0; n < start_ && token.compare(begin, size, content_) == 0 && begin < token.size(); ++n)
+        begin += size;
       for (uint64_t n = 0; n < stop_ && end >= size && token.compare(end - size, size, content_) == 0; ++n) end -= size;
       token = begin < end ? token.substr(begin, end - begin) : std::string();
     }

@@ -25,7 +25,7 @@ bool file_exists(const std::string& path) {
   return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
-std::string read_file(const std::string& path, size_t limit) {
+std::string read_file(const std::string& path, size_t limit, size_t padding) {
   const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
   struct stat info {};
   if (file == nullptr || fstat(fileno(file.get()), &info) != 0 || !S_ISREG(info.st_mode)) {
@@ -35,19 +35,24 @@ std::string read_file(const std::string& path, size_t limit) {
   if (size > limit) {
     fail(ErrorKind::kResource, path, " has ", size, " bytes but at most ", limit, " are accepted; use a smaller file");
   }
-  std::string text(size, '\0');
+  std::string text(size + padding, '\0');
   if (std::fread(text.data(), 1, size, file.get()) != size) {
     fail(ErrorKind::kResource, "cannot read ", path, " to its end; check the disk");
   }
   return text;
 }
 
-JsonFile::JsonFile(const std::string& path) : JsonFile(read_file(path, kMaxJson), path) {}
+JsonFile::JsonFile(const std::string& path) {
+  std::string text = read_file(path, kMaxJson, simdjson::SIMDJSON_PADDING);
+  parse({text.data(), text.size() - simdjson::SIMDJSON_PADDING}, true, path);
+}
 
-JsonFile::JsonFile(std::string_view text, std::string name) {
+JsonFile::JsonFile(std::string_view text, const std::string& name) { parse(text, false, name); }
+
+void JsonFile::parse(std::string_view text, bool padded, const std::string& name) {
   if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
   if (parser_.allocate(std::max<size_t>(text.size(), 64), kMaxDepth) != simdjson::SUCCESS) throw std::bad_alloc();
-  if (const auto error = parser_.parse(text.data(), text.size(), true).get(root_); error != simdjson::SUCCESS) {
+  if (const auto error = parser_.parse(text.data(), text.size(), !padded).get(root_); error != simdjson::SUCCESS) {
     fail(ErrorKind::kInvalidModel, name, " is not valid JSON: ", simdjson::error_message(error),
          "; get the file again");
   }

@@ -22,17 +22,20 @@ class JsonFile {
   /// Throws Resource where the file cannot be read or is too large, InvalidModel where it is not JSON.
   explicit JsonFile(const std::string& path);
   /// Parses text in memory.
-  JsonFile(std::string_view text, std::string name);
+  JsonFile(std::string_view text, const std::string& name);
 
   JsonValue root() const { return root_; }
 
  private:
+  void parse(std::string_view text, bool padded, const std::string& name);
+
   simdjson::dom::parser parser_;
   JsonValue root_;
 };
 
-/// Reads a whole file. Throws Resource where it cannot be read or has more than `limit` bytes.
-std::string read_file(const std::string& path, size_t limit);
+/// Reads a whole file, with `padding` zeros after it.
+/// Throws Resource where it cannot be read or has more than `limit` bytes.
+std::string read_file(const std::string& path, size_t limit, size_t padding = 0);
 
 bool file_exists(const std::string& path);
 

@@ -43,4 +43,9 @@ Tokenizer Tokenizer::load(const std::string& path) {
   }
 }
 
+Tokenizer Tokenizer::parse(std::string_view json) {
+  const JsonFile file(json, "tokenizer.json");
+  return Tokenizer(load_tokenizer_json(file.root()));
+}
+
 }  // namespace sdx::text

@@ -23,8 +23,8 @@ PostProcessorPtr read_post_processor(const JsonValue& value, int depth = 0);
 DecoderPtr read_decoder(const JsonValue& value, int depth = 0);
 /// `raw_bytes`: the pre-tokenizer leaves the bytes as they are.
 std::unique_ptr<const Model> read_model(const JsonValue& value, bool raw_bytes);
-/// Whether the model can take raw bytes in place of the byte-level alphabet.
-bool takes_raw_bytes(const JsonValue& model);
+/// Whether the model might take raw bytes in place of the byte-level alphabet.
+bool may_take_raw_bytes(const JsonValue& model);
 /// Whether the pre-tokenizer ends in ByteLevel.
 bool ends_in_byte_level(const JsonValue& pretokenizer);
 

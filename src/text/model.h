@@ -54,6 +54,8 @@ class Model {
   virtual size_t size() const = 0;
   /// One more than the greatest id.
   virtual size_t id_limit() const = 0;
+  /// Whether words must come as plain bytes instead of in the byte-level alphabet.
+  virtual bool takes_raw_bytes() const { return false; }
 };
 
 struct WordPieceOptions {
@@ -79,7 +81,8 @@ struct BpeOptions {
 /// Merges in order of rank, as pairs of token strings that live until make_bpe returns.
 using Merges = std::vector<std::pair<std::string_view, std::string_view>>;
 
-/// `raw_bytes`: words come as their plain bytes, which stand for the characters of the byte-level alphabet.
+/// `raw_bytes`: words may come as their plain bytes, which stand for the characters of the byte-level alphabet. The
+/// model then takes_raw_bytes(), unless it lacks a byte and an unknown token, in which case lengths would differ.
 std::unique_ptr<Model> make_bpe(Vocab vocab, const Merges& merges, BpeOptions options, bool raw_bytes);
 
 struct UnigramOptions {

@@ -121,8 +121,8 @@ class NormalForm final : public Normalizer {
       uint32_t length = 0;
       const char32_t c = decode_utf8(text.data() + i, length);
       const bool inert = (composed_ && !compatibility_ && c < 0x300) || (c >= 0x4E00 && c <= 0x9FFF) ||
-                         (c >= 0x3041 && c <= 0x3098 && c != 0x3094 && !is_voiced(c)) || (c >= 0x410 && c <= 0x42F && c != 0x419) ||
-                         (c >= 0x430 && c <= 0x44F && c != 0x439);
+                         (c >= 0x3041 && c <= 0x3098 && c != 0x3094 && !is_voiced(c)) ||
+                         (c >= 0x410 && c <= 0x42F && c != 0x419) || (c >= 0x430 && c <= 0x44F && c != 0x439);
       if (!inert) return false;
       i += length;
     }

@@ -16,7 +16,7 @@ std::string model_type(const JsonValue& value) {
   if (vocab && vocab->is_array()) return "Unigram";
   if (member(value, "merges")) return "BPE";
   return member(value, "max_input_chars_per_word") || member(value, "continuing_subword_prefix") ? "WordPiece"
-                                                                                                  : "WordLevel";
+                                                                                                 : "WordLevel";
 }
 
 Vocab read_vocab(const JsonValue& value) {
@@ -57,7 +57,8 @@ Merges read_merges(const JsonValue& value) {
     }
     const JsonArray pair = as_array(merge, "a merge");
     if (pair.size() != 2) {
-      fail(ErrorKind::kInvalidModel, "merge ", merges.size(), " has ", pair.size(), " parts but must have 2; correct it");
+      fail(ErrorKind::kInvalidModel, "merge ", merges.size(), " has ", pair.size(),
+           " parts but must have 2; correct it");
     }
     merges.emplace_back(as_string(pair.at(0).value(), "a part of a merge"),
                         as_string(pair.at(1).value(), "a part of a merge"));
@@ -91,7 +92,8 @@ std::unique_ptr<const Model> read_unigram(const JsonValue& value) {
     if (at == pair.end()) fail(ErrorKind::kInvalidModel, "a piece of the vocabulary is empty; correct it");
     const std::string_view piece = as_string(*at, "a piece of the vocabulary");
     ++at;
-    if (at == pair.end()) fail(ErrorKind::kInvalidModel, "the piece \"", piece.substr(0, 60), "\" has no score; add it");
+    if (at == pair.end())
+      fail(ErrorKind::kInvalidModel, "the piece \"", piece.substr(0, 60), "\" has no score; add it");
     pieces.add(piece, as_number(*at, "the score of a piece"));
   }
   UnigramOptions options;
@@ -131,7 +133,8 @@ std::vector<SpecialToken> special_tokens_of(const JsonValue& processor, std::str
   auto token = token_list.begin();
   for (const JsonValue id : id_list) {
     const uint64_t number = as_uint(id, "ids");
-    if (number >= kMaxId) fail(ErrorKind::kResource, "the template has the id ", number, " but ids must be below ", kMaxId);
+    if (number >= kMaxId)
+      fail(ErrorKind::kResource, "the template has the id ", number, " but ids must be below ", kMaxId);
     out.push_back({std::string(as_string(*token, "tokens")), static_cast<uint32_t>(number)});
     ++token;
   }
@@ -146,7 +149,8 @@ std::vector<TemplatePiece> read_template(const JsonValue& processor, std::string
     TemplatePiece piece;
     if (const auto sequence = member(entry, "Sequence")) {
       const std::string_view id = string_member(*sequence, "id");
-      if (id != "A" && id != "B") fail(ErrorKind::kInvalidModel, "the template names the sequence \"", id, "\"; use A or B");
+      if (id != "A" && id != "B")
+        fail(ErrorKind::kInvalidModel, "the template names the sequence \"", id, "\"; use A or B");
       piece.sequence = id == "A" ? 0 : 1;
       piece.type_id = static_cast<uint32_t>(uint_or(*sequence, "type_id", 0));
     } else if (const auto special = member(entry, "SpecialToken")) {
@@ -162,7 +166,8 @@ std::vector<TemplatePiece> read_template(const JsonValue& processor, std::string
 
 Direction read_direction(const JsonValue& value) {
   const std::string name = string_or(value, "direction", "Right");
-  if (name != "Left" && name != "Right") fail(ErrorKind::kInvalidModel, "the direction \"", name, "\" is not Left or Right");
+  if (name != "Left" && name != "Right")
+    fail(ErrorKind::kInvalidModel, "the direction \"", name, "\" is not Left or Right");
   return name == "Left" ? Direction::kLeft : Direction::kRight;
 }
 
@@ -221,7 +226,7 @@ void section(const JsonValue& root, std::string_view key, Read read) {
 
 }  // namespace
 
-bool takes_raw_bytes(const JsonValue& model) {
+bool may_take_raw_bytes(const JsonValue& model) {
   return model_type(model) == "BPE" && !bool_or(model, "byte_fallback", false);
 }
 
@@ -266,11 +271,11 @@ TokenizerParts load_tokenizer_json(const JsonValue& root) {
   if (!model) fail(ErrorKind::kInvalidModel, "the member \"model\" is missing; this is not a tokenizer.json");
   bool raw = false;
   section(root, "normalizer", [&](const JsonValue& v) { parts.normalizer = read_normalizer(v); });
-  section(root, "pre_tokenizer", [&](const JsonValue& v) {
-    raw = ends_in_byte_level(v) && takes_raw_bytes(*model);
-    parts.pretokenizer = read_pretokenizer(v, raw);
-  });
+  section(root, "pre_tokenizer",
+          [&](const JsonValue& v) { raw = ends_in_byte_level(v) && may_take_raw_bytes(*model); });
   section(root, "model", [&](const JsonValue& v) { parts.model = read_model(v, raw); });
+  section(root, "pre_tokenizer",
+          [&](const JsonValue& v) { parts.pretokenizer = read_pretokenizer(v, parts.model->takes_raw_bytes()); });
   section(root, "post_processor", [&](const JsonValue& v) { parts.post_processor = read_post_processor(v); });
   section(root, "decoder", [&](const JsonValue& v) { parts.decoder = read_decoder(v); });
   section(root, "truncation", [&](const JsonValue& v) { parts.truncation = read_truncation(v); });

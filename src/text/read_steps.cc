@@ -151,10 +151,9 @@ PreTokenizerPtr read_pretokenizer(const JsonValue& value, bool bytes_last, int d
   if (type == "Sequence") {
     const auto list = member(value, "pretokenizers");
     size_t left = list ? as_array(*list, "pretokenizers").size() : 0;
-    return make_pretokenizer_sequence(
-        read_steps<PreTokenizerPtr>(value, "pretokenizers", [&](const JsonValue& step) {
-          return read_pretokenizer(step, bytes_last && --left == 0, depth + 1);
-        }));
+    return make_pretokenizer_sequence(read_steps<PreTokenizerPtr>(value, "pretokenizers", [&](const JsonValue& step) {
+      return read_pretokenizer(step, bytes_last && --left == 0, depth + 1);
+    }));
   }
   unknown_type("pre-tokenizer", type);
 }
@@ -178,9 +177,11 @@ DecoderPtr read_decoder(const JsonValue& value, int depth) {
     return make_replace_decoder(read_pattern(value), std::string(string_member(value, "content")));
   }
   if (type == "Strip") {
-    return make_strip_decoder(char_member(value, "content", ' '), uint_or(value, "start", 0), uint_or(value, "stop", 0));
+    return make_strip_decoder(char_member(value, "content", ' '), uint_or(value, "start", 0),
+                              uint_or(value, "stop", 0));
   }
-  if (type == "WordPiece") return make_wordpiece_decoder(string_or(value, "prefix", "##"), bool_or(value, "cleanup", true));
+  if (type == "WordPiece")
+    return make_wordpiece_decoder(string_or(value, "prefix", "##"), bool_or(value, "cleanup", true));
   if (type == "Sequence") {
     return make_decoder_sequence(read_steps<DecoderPtr>(
         value, "decoders", [&](const JsonValue& step) { return read_decoder(step, depth + 1); }));

@@ -246,7 +246,9 @@ void scan(ScannerKind kind, std::string_view text, std::vector<Span>& spans) {
     case ScannerKind::kClip: return scan_clip(text, cursor, spans);
     case ScannerKind::kSpaces: return scan_class(text, false, is_space, spans);
     case ScannerKind::kSpace: return scan_class(text, true, is_space, spans);
-    case ScannerKind::kDigit: return scan_class(text, true, [](char32_t c) { return c >= '0' && c <= '9'; }, spans);
+    case ScannerKind::kDigit:
+      return scan_class(
+          text, true, [](char32_t c) { return c >= '0' && c <= '9'; }, spans);
     case ScannerKind::kTripleDigit: return scan_triple_digits(text, spans);
   }
 }

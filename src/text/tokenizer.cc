@@ -251,7 +251,8 @@ std::vector<Encoding> Tokenizer::encode_batch(const std::vector<Input>& inputs, 
     state_->pool.give(std::move(scratch));
   });
   if (error != nullptr) std::rethrow_exception(error);
-  const std::optional<Padding>& chosen = options.padding || !options.own_padding ? options.padding : state_->parts.padding;
+  const std::optional<Padding>& chosen =
+      options.padding || !options.own_padding ? options.padding : state_->parts.padding;
   if (chosen) pad(encodings, *chosen);
   return encodings;
 }

@@ -47,6 +47,8 @@ class Tokenizer {
   /// Loads a folder of the Hub (tokenizer.json, or the older files) or a tokenizer.json itself.
   /// Throws InvalidModel, UnsupportedModel or Resource.
   static Tokenizer load(const std::string& path);
+  /// From the text of a tokenizer.json.
+  static Tokenizer parse(std::string_view json);
   explicit Tokenizer(TokenizerParts parts);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;

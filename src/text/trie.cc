@@ -10,7 +10,7 @@ namespace sdx::text {
 namespace {
 
 constexpr size_t kMaxNodes = size_t{1} << 27;
-constexpr int kTries = 48;
+constexpr int kTries = 12;
 
 }  // namespace
 
@@ -47,7 +47,8 @@ class Trie::Builder {
 
   void add_block() {
     const auto first = static_cast<uint32_t>(nodes_.size());
-    if (first >= kMaxNodes) fail(ErrorKind::kResource, "the vocabulary needs a trie of more than ", kMaxNodes, " nodes");
+    if (first >= kMaxNodes)
+      fail(ErrorKind::kResource, "the vocabulary needs a trie of more than ", kMaxNodes, " nodes");
     nodes_.resize(first + 256);
     for (uint32_t i = first; i < first + 256; ++i) link(i);
   }
@@ -133,14 +134,24 @@ class Trie::Builder {
     return r;
   }
 
+  /// The rest of a key that shares no further byte with another one.
+  void chain(uint32_t node, const Key& key, size_t depth) {
+    for (; depth < key.first.size(); ++depth) {
+      children_.assign(1, {static_cast<uint8_t>(key.first[depth]), 0, 0});
+      const uint32_t base = find_base(), at = base ^ children_[0].byte;
+      nodes_[node].base = base;
+      take(at);
+      nodes_[at] = {0, node, -1};
+      node = at;
+    }
+    nodes_[node].value = std::max(nodes_[node].value, key.second);
+  }
+
   void expand(Range r) {
+    if (r.end - r.begin == 1) return chain(r.node, keys_[r.begin], r.depth);
     if (r.depth > 0) r = settle(r);
     if (r.begin == r.end) return;
-    if (r.end - r.begin == 1) {
-      children_.assign(1, {static_cast<uint8_t>(keys_[r.begin].first[r.depth]), r.begin, r.end});
-    } else {
-      partition(r);
-    }
+    partition(r);
     const uint32_t base = find_base();
     nodes_[r.node].base = base;
     for (const Child& c : children_) {

@@ -52,8 +52,8 @@ constexpr uint32_t kLCount = 19, kVCount = 21, kTCount = 28, kHangulCount = kLCo
 
 /// Compatibility decompositions that Unicode gained after the reference's normaliser was made.
 bool is_newer_compatibility(char32_t c) {
-  return c == 0x32FF || (c >= 0xA7F2 && c <= 0xA7F4) || c == 0xAB69 || (c >= 0x10781 && c <= 0x107BA) ||
-         c == 0x11938 || (c >= 0x1E030 && c <= 0x1E06D) || c == 0x1F16C || (c >= 0x1FBF0 && c <= 0x1FBF9);
+  return c == 0x32FF || (c >= 0xA7F2 && c <= 0xA7F4) || c == 0xAB69 || (c >= 0x10781 && c <= 0x107BA) || c == 0x11938 ||
+         (c >= 0x1E030 && c <= 0x1E06D) || c == 0x1F16C || (c >= 0x1FBF0 && c <= 0x1FBF9);
 }
 
 using Compositions = std::unordered_map<uint64_t, char32_t>;
@@ -73,7 +73,8 @@ Compositions make_compositions() {
       if (n < 2 || combining_class(c) != 0 || combining_class(out[0]) != 0) continue;
       if (utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->comp_exclusion) continue;
       // Characters that stand for another one (singletons) come after it and are not composed.
-      if (whole.emplace(std::u32string(out, out + n), c).second) composites.emplace_back(std::u32string(out, out + n), c);
+      if (whole.emplace(std::u32string(out, out + n), c).second)
+        composites.emplace_back(std::u32string(out, out + n), c);
     }
   }
   Compositions pairs;

@@ -18,7 +18,8 @@ constexpr uint8_t kAny = 0, kHan = 1;
 
 /// Scripts of the Unicode standard; the first group counts as one.
 constexpr const char* kScripts =
-    "[\\p{sc:Han}\\p{sc:Hiragana}\\p{sc:Katakana}]|Adlam|Ahom|Anatolian_Hieroglyphs|Arabic|Armenian|Avestan|Balinese|Bamum|"
+    "[\\p{sc:Han}\\p{sc:Hiragana}\\p{sc:Katakana}]|Adlam|Ahom|Anatolian_Hieroglyphs|Arabic|Armenian|Avestan|Balinese|"
+    "Bamum|"
     "Bassa_Vah|Batak|Bengali|Bhaiksuki|Bopomofo|Brahmi|Braille|Buginese|Buhid|Canadian_Aboriginal|Carian|"
     "Caucasian_Albanian|Chakma|Cham|Cherokee|Chorasmian|Common|Coptic|Cuneiform|Cypriot|Cypro_Minoan|Cyrillic|Deseret|"
     "Devanagari|Dives_Akuru|Dogra|Duployan|Egyptian_Hieroglyphs|Elbasan|Elymaic|Ethiopic|Georgian|Glagolitic|Gothic|"
@@ -68,7 +69,7 @@ class ScriptTable {
  private:
   ScriptTable() : scripts_(0xE01F0, kAny) {
     std::string text;
-    for (char32_t c = 1; c < scripts_.size(); ++c) {
+    for (char32_t c = 0; c < scripts_.size(); ++c) {
       if (c < 0xD800 || (c > 0xDFFF && c < 0x32000) || c >= 0xE0000) append_utf8(text, c);
     }
     const std::string pattern = scripts_pattern();

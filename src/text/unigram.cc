@@ -147,9 +147,8 @@ class Unigram final : public Model {
   }
 
   bool has_byte_tokens(std::string_view text) const {
-    return options_.byte_fallback && std::all_of(text.begin(), text.end(), [&](char c) {
-             return byte_tokens_[static_cast<uint8_t>(c)] >= 0;
-           });
+    return options_.byte_fallback &&
+           std::all_of(text.begin(), text.end(), [&](char c) { return byte_tokens_[static_cast<uint8_t>(c)] >= 0; });
   }
 
   /// Stretches of unknown characters become a token of the vocabulary, byte tokens, or the unknown token.
