@@ -148,13 +148,13 @@ TokenizerParts load_byte_level_folder(const std::string& folder, const FolderCon
     options.unknown = "<|endoftext|>";
   }
   parts.model = make_bpe(std::move(vocab), parse_merges(merges), std::move(options), true);
+  add_family(parts, family, config.flag("add_prefix_space").value_or(false));
   if (!parts.model->takes_raw_bytes()) {
     std::vector<PreTokenizerPtr> steps;
     steps.push_back(std::move(parts.pretokenizer));
     steps.push_back(make_byte_level({false, false, false}));
     parts.pretokenizer = make_pretokenizer_sequence(std::move(steps));
   }
-  add_family(parts, family, config.flag("add_prefix_space").value_or(false));
   return parts;
 }
 
