@@ -1,6 +1,5 @@
-// The operators of com.microsoft that optimised diffusion models use: BiasAdd, BiasSplitGelu, GroupNorm, SkipGroupNorm.
+// The operators of com.microsoft that optimised diffusion models use: BiasAdd, GroupNorm, SkipGroupNorm.
 #include <cmath>
-#include <numbers>
 
 #include "ops/broadcast_copy.h"
 #include "ops/family.h"
@@ -45,38 +44,6 @@ void run_bias_add(RunContext& c) {
   c.parallel().run(x.count() / n, grain_for(n * 2), [&](int64_t begin, int64_t end, int) {
     for (int64_t at = begin * n; at < end * n; at += n) {
       for (int64_t j = 0; j < n; ++j) c.output(0).as<float>()[at + j] = x.as<float>()[at + j] + bias[j] + skip[at + j];
-    }
-  });
-}
-
-/// With v = x + bias: the first half of its last axis times the Gelu of the second.
-void infer_split_gelu(InferContext& c) {
-  c.require_dtype(0, kShortFloats);
-  c.require_rank(0, 1);
-  require_vector(c, 1, last_of(c));
-  Shape out = c.input(0).shape;
-  if (out.has_rank()) {
-    Dim& last = out[out.rank() - 1];
-    c.require_equal(floor_mod(last, 2), 0, "the last size modulo 2 and 0");
-    last = exact_div(last, 2);
-  }
-  c.set(0, c.input(0).dtype, std::move(out));
-}
-
-void run_split_gelu(RunContext& c) {
-  if (widened(c, run_split_gelu)) return;
-  const ConstView x = c.input(0);
-  if (x.count() == 0) return;
-  const int64_t n = x.extents.back(), half = n / 2;
-  const float* bias = c.input(1).as<float>();
-  c.parallel().run(x.count() / n, grain_for(n * 10), [&](int64_t begin, int64_t end, int) {
-    for (int64_t i = begin; i < end; ++i) {
-      const float* from = x.as<float>() + i * n;
-      float* to = c.output(0).as<float>() + i * half;
-      for (int64_t j = 0; j < half; ++j) {
-        const float gate = from[half + j] + bias[half + j];
-        to[j] = (from[j] + bias[j]) * 0.5f * gate * (1 + std::erf(gate * std::numbers::sqrt2_v<float> / 2));
-      }
     }
   });
 }
@@ -185,14 +152,6 @@ const Op kFamily[] = {
      .run = run_bias_add,
      .traits = {.in_place = 0b101},
      .accuracy = Accuracy::kRounded},
-    {.domain = kMicrosoft,
-     .name = "BiasSplitGelu",
-     .inputs = {2, 2},
-     .outputs = {1, 1},
-     .parse = Attrs::parse<NoAttrs>,
-     .infer = infer_split_gelu,
-     .run = run_split_gelu,
-     .accuracy = Accuracy::kFunction},
     {.domain = kMicrosoft,
      .name = "GroupNorm",
      .inputs = {3, 3},

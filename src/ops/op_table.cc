@@ -28,7 +28,10 @@ struct Table {
     for (const auto& [key, op] : by_name) rows.push_back(op);
   }
   void add(std::span<const ir::Op> family) {
-    for (const ir::Op& op : family) by_name.emplace(Key{op.domain, op.name}, &op);
+    for (const ir::Op& op : family) {
+      if (!by_name.emplace(Key{op.domain, op.name}, &op).second)
+        fail(ErrorKind::kInternal, "operator ", op.domain, "::", op.name, " is defined twice");
+    }
   }
 };
 
