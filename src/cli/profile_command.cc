@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/json_tensor.h"
 #include "cli/runner.h"
+#include "kernels/isa.h"
 
 namespace sdx::cli {
 namespace {
@@ -82,6 +83,8 @@ void run(const ProfileFlags& flags) {
   for (const Row& row : rows_of(all)) {
     report["operators"].push_back({{"op", row.op}, {"calls", row.calls / flags.repeat}, {"ms", row.ms / flags.repeat}, {"percent", 100 * row.ms / total}});
   }
+  report["isa"] = kernels::isa_name(kernels::active_isa());
+  report["threads"] = Parallel(flags.model.threads).threads();
   if (flags.model.json) {
     std::printf("%s\n", report.dump().c_str());
     return;
@@ -91,6 +94,7 @@ void run(const ProfileFlags& flags) {
     std::printf("%-28s %6d %10.3f %6.1f%%\n", row["op"].get<std::string>().c_str(), row["calls"].get<int>(), row["ms"].get<double>(), row["percent"].get<double>());
   }
   std::printf("%-28s %6zu %10.3f\n", "one run", samples.size(), report["run_ms"].get<double>());
+  std::printf("instruction set %s, threads %d\n", report["isa"].get<std::string>().c_str(), report["threads"].get<int>());
 }
 
 }  // namespace
