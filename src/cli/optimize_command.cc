@@ -1,4 +1,5 @@
 // `sardonyx optimize`: saves the rewritten graph as ONNX, with standard operators alone.
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <set>
@@ -20,11 +21,19 @@ struct OptimizeFlags {
   std::string output;
 };
 
+/// A value that only the planner computes.
+bool is_known(const ir::Graph& graph, ir::ValueId v) {
+  return v != ir::kNone && graph.value(v).producer == ir::kNone && !graph.fact(v).is_constant() &&
+         std::ranges::find(graph.inputs(), v) == graph.inputs().end();
+}
+
+/// The rules that made nodes which a file cannot hold.
 void collect_own(const ir::Graph& graph, std::set<std::string>& rules) {
   for (ir::NodeId id = 0; id < graph.node_count(); ++id) {
     const ir::Node& n = graph.node(id);
     if (!n.op) continue;
-    if (n.op->domain == ops::kOwnDomain) rules.insert(n.rule);
+    const bool known = std::ranges::any_of(n.inputs, [&](ir::ValueId v) { return is_known(graph, v); });
+    if (n.op->domain == ops::kOwnDomain || known) rules.insert(n.rule);
     for (const ir::Graph& body : n.bodies) collect_own(body, rules);
   }
 }
@@ -42,7 +51,8 @@ ir::Graph rewrite_portably(const onnx::ModelFile& file, rewrite::Options options
     for (const std::string& r : rules) {
       if (!r.empty()) options.off.push_back(r);
     }
-    if (options.off.size() == before) fail(ErrorKind::kUnsupportedModel, "the graph needs operators that the standard does not have");
+    if (options.off.size() == before)
+      fail(ErrorKind::kUnsupportedModel, "the graph needs operators that the standard does not have");
   }
 }
 
@@ -52,9 +62,15 @@ void run(const OptimizeFlags& flags) {
   const ir::Graph graph = rewrite_portably(file, rewrite_options(flags.model), report);
   const import::Exported out = import::export_model(graph);
   onnx::save_model(out.model, flags.output, [](const onnx::TensorView& t) { return onnx::inline_bytes(t); });
-  const Json result{{"output", flags.output}, {"nodes_before", file.model().graph.nodes.size()}, {"nodes_after", graph.live_nodes()}, {"applied", report.applied}};
-  if (flags.model.json) std::printf("%s\n", result.dump().c_str());
-  else std::printf("%s: %d nodes, before %zu\n", flags.output.c_str(), graph.live_nodes(), file.model().graph.nodes.size());
+  const Json result{{"output", flags.output},
+                    {"nodes_before", file.model().graph.nodes.size()},
+                    {"nodes_after", graph.live_nodes()},
+                    {"applied", report.applied}};
+  if (flags.model.json)
+    std::printf("%s\n", result.dump().c_str());
+  else
+    std::printf("%s: %d nodes, before %zu\n", flags.output.c_str(), graph.live_nodes(),
+                file.model().graph.nodes.size());
 }
 
 }  // namespace
@@ -64,7 +80,8 @@ void add_optimize_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("optimize", "save the rewritten graph as ONNX");
   add_model_path(*command, flags->model);
   add_model_flags(*command, flags->model);
-  command->add_option("-o,--output", flags->output, "the .onnx file to write; weights over 1 GiB go beside it")->required();
+  command->add_option("-o,--output", flags->output, "the .onnx file to write; weights over 1 GiB go beside it")
+      ->required();
   command->final_callback([flags] { run(*flags); });
 }
 
