@@ -15,13 +15,13 @@ namespace sdx::engine {
 /// Which files of a folder to use. Each is found as exporters name it, in the folder itself or in its onnx/ folder.
 enum class DecoderLayout : uint8_t {
   kAutomatic,  ///< the first of these that the folder has, in this order
-  kSingle,     ///< model.onnx (or decoder_model_merged.onnx) that takes past keys and values for any number of tokens
   kMerged,     ///< decoder_model_merged.onnx with the input use_cache_branch
   kSplit,      ///< decoder_model.onnx and decoder_with_past_model.onnx
+  kSingle,     ///< model.onnx (or decoder_model_merged.onnx) that takes past keys and values for any number of tokens
   kNoPast,     ///< a file that takes no past (or is told not to): every step computes the whole sequence again
 };
 
-/// Reads "automatic", "single", "merged", "split" or "no-past"; throws InvalidInput for anything else.
+/// Reads "automatic", "merged", "split", "single" or "no-past"; throws InvalidInput for anything else.
 DecoderLayout decoder_layout(std::string_view name);
 
 struct DecoderOptions {
@@ -35,7 +35,7 @@ struct DecoderOptions {
 /// The same number of new tokens for every row.
 struct Tokens {
   std::span<const int64_t> ids;        ///< [rows, count]
-  std::span<const int64_t> mask = {};  ///< [rows, count]: 0 for padding, which comes before a row's first token; empty: no padding
+  std::span<const int64_t> mask = {};  ///< [rows, count]: 0 for padding; empty: no padding
 };
 
 /// The rows of logits that a call gives.

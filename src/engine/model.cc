@@ -1,8 +1,6 @@
 // Model and Session: loading, and handing out executions.
 #include "engine/model.h"
 
-#include "import/import.h"
-
 namespace sdx::engine {
 namespace {
 
@@ -41,7 +39,7 @@ std::shared_ptr<const Model> Model::compile(std::shared_ptr<const onnx::ModelFil
   MemoryScope scope(model->budget_);
   Stopwatch watch;
   model->file_ = std::move(file);
-  ir::Graph graph = import::import_model(*model->file_);
+  ir::Graph graph = import::import_model(*model->file_, options.import);
   model->times_.import = watch.lap();
   for (ir::ValueId v : graph.inputs()) model->inputs_.push_back({graph.value(v).name, graph.fact(v)});
   graph = rewrite::rewrite(std::move(graph), options.rewrite, model->report_);

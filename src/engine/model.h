@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/execution.h"
+#include "import/import.h"
 #include "tensor/memory_budget.h"
 #include "onnx/model_file.h"
 #include "rewrite/rewrite.h"
@@ -28,6 +29,7 @@ struct LoadTimes {
 };
 
 struct ModelOptions {
+  import::Options import;
   rewrite::Options rewrite;
   /// Bytes that loading and running may allocate beyond the mapped file; 0: no limit.
   int64_t memory_limit = 0;

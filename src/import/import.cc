@@ -74,7 +74,7 @@ struct Frame {
 
 class Importer {
  public:
-  explicit Importer(const onnx::ModelFile& file) : file_(file) {
+  Importer(const onnx::ModelFile& file, const Options& options) : file_(file), options_(options) {
     for (const auto& f : file.model().functions) functions_[{plain(f.domain), f.name, f.overload}] = &f;
   }
 
@@ -87,7 +87,7 @@ class Importer {
     add_initializers(view, scope);
     for (const auto& input : view.inputs) {
       if (scope.names.contains(input.name)) continue;
-      at(cat("input '", input.name, "'"), [&] { scope.define(input.name, graph.add_input(std::string(input.name), to_fact(input.type, graph.symbols()))); });
+      at(cat("input '", input.name, "'"), [&] { scope.define(input.name, add_input(input, graph)); });
     }
     add_nodes(view.nodes, scope, {opsets, nullptr, "", 0});
     add_outputs(view, scope);
@@ -103,6 +103,26 @@ class Importer {
       e.within(std::move(place));
       throw;
     }
+  }
+
+  /// An input as the file declares it, but for what the caller knows better.
+  ValueId add_input(const onnx::ValueInfoView& input, Graph& graph) {
+    ir::Fact fact = to_fact(input.type, graph.symbols());
+    if (auto it = options_.fixed.find(input.name); it != options_.fixed.end()) {
+      if (fact.kind != ir::Kind::kTensor || fact.dtype != it->second.dtype()) {
+        fail(ErrorKind::kInvalidInput, "it is ", fact.text(), " but is to be fixed as a ", dtype_name(it->second.dtype()));
+      }
+      return graph.add_constant(std::string(input.name), it->second);
+    }
+    if (auto it = options_.shapes.find(input.name); it != options_.shapes.end()) {
+      std::vector<Dim> dims;
+      for (const std::string& d : it->second) dims.push_back(graph.symbols().parse(d));
+      if (fact.shape.has_rank() && fact.shape.rank() != static_cast<int>(dims.size())) {
+        fail(ErrorKind::kUnsupportedModel, "it is ", fact.text(), " but must have ", dims.size(), " axes");
+      }
+      fact.shape = Shape(std::move(dims));
+    }
+    return graph.add_input(std::string(input.name), std::move(fact));
   }
 
   void add_initializers(const onnx::GraphView& view, Scope& scope) {
@@ -311,13 +331,14 @@ class Importer {
   using FunctionKey = std::tuple<std::string_view, std::string_view, std::string_view>;
 
   const onnx::ModelFile& file_;
+  const Options& options_;
   std::map<FunctionKey, const onnx::FunctionView*> functions_;
   int64_t inlined_ = 0;
 };
 
 }  // namespace
 
-ir::Graph import_model(const onnx::ModelFile& file) {
+ir::Graph import_model(const onnx::ModelFile& file, const Options& options) {
   const auto gaps = find_gaps(file.model());
   if (!gaps.empty()) {
     std::string list;
@@ -325,7 +346,7 @@ ir::Graph import_model(const onnx::ModelFile& file) {
     fail(ErrorKind::kUnsupportedModel, "the model uses ", gaps.size(), gaps.size() == 1 ? " operator" : " operators",
          " that this build does not have: ", list);
   }
-  return Importer(file).run();
+  return Importer(file, options).run();
 }
 
 }  // namespace sdx::import

@@ -1,0 +1,329 @@
+// The decoder over the files of a Hub folder.
+#include "engine/decoder.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "engine/decoder_files.h"
+#include "engine/decoder_graph.h"
+#include "engine/kv_cache.h"
+#include "engine/source_rows.h"
+#include "engine/token_history.h"
+
+namespace sdx::engine {
+namespace {
+
+/// Memory that grows and is used again, as tensors of changing extents.
+class Staging {
+ public:
+  Tensor get(DType dtype, const Extents& extents) {
+    const int64_t bytes = dtype_bytes(dtype, extents.count());
+    if (bytes > capacity_ || !block_) {
+      const int64_t wanted = std::max<int64_t>({256, bytes, capacity_ * 2});
+      block_.reset();
+      block_ = allocate(DType::kU8, wanted);
+      capacity_ = wanted;
+    }
+    return Tensor(dtype, extents, block_, block_.get());
+  }
+
+ private:
+  std::shared_ptr<std::byte> block_;
+  int64_t capacity_ = 0;
+};
+
+class HubDecoder final : public Decoder {
+ public:
+  HubDecoder(const DecoderFiles& files, const DecoderOptions& options)
+      : options_(options), layout_(files.layout), model_type_(files.model_type),
+        pairs_(pairs_of(files)), cache_(self_pairs(pairs_), options.cache_limit), cross_(pairs_.size()),
+        staging_(pairs_.size() + 4) {
+    if (files.encoder) encoder_ = std::make_unique<Session>(Model::compile(files.encoder, options.model));
+    DecoderGraphOptions graph{options.model, files.first_branches, false, false, true};
+    if (files.first) first_ = compile_decoder(files.first, pairs_, graph);
+    graph.no_past = false;
+    graph.use_cache = true;
+    graph.one_token = files.layout != DecoderLayout::kSingle;
+    if (files.step) step_ = compile_decoder(files.step, pairs_, graph);
+    const DecoderGraph& any = first_ ? *first_ : *step_;
+    const Shape& shape = any.model->outputs()[static_cast<size_t>(any.logits)].fact.shape;
+    if (!shape.has_rank() || shape.rank() != 3 || !shape[2].known()) {
+      fail(ErrorKind::kUnsupportedModel, "the output 'logits' is ", shape.text(), " but must be [batch, tokens, vocabulary] with a number as its last size");
+    }
+    vocabulary_ = shape[2].value();
+    with_source_ = std::ranges::any_of(any.inputs, [](const auto& i) { return i.kind == DecoderInput::kSource; });
+    if (with_source_ && !encoder_) {
+      fail(ErrorKind::kInvalidInput, "the decoder reads encoder states but the folder has no encoder_model.onnx");
+    }
+  }
+
+  const std::string& model_type() const override { return model_type_; }
+  bool is_encoder_decoder() const override { return with_source_; }
+  bool cached() const override { return step_.has_value(); }
+  DecoderLayout layout() const override { return layout_; }
+  int64_t vocabulary() const override { return vocabulary_; }
+  const Port& encoder_input() const override {
+    require_encoder();
+    return encoder_->model().inputs().at(main_input());
+  }
+  void set_run_settings(const RunSettings& settings) override { settings_ = settings; }
+  const Tensor& encoder_states() const override { return states_; }
+  int64_t rows() const override { return history_.rows(); }
+  int64_t length() const override { return history_.length(); }
+
+  void encode(const Tensor& input, const Tensor& mask) override {
+    require_encoder();
+    const auto& ports = encoder_->model().inputs();
+    const Extents& e = input.extents();
+    source_mask_ = mask;
+    if (!mask.defined() && e.rank() == 2) {
+      source_mask_ = Tensor(DType::kI64, e);
+      std::ranges::fill_n(source_mask_.mutable_view().as<int64_t>(), e.count(), 1);
+    }
+    std::vector<Value> values;
+    for (size_t i = 0; i < ports.size(); ++i) {
+      if (i == main_input()) values.emplace_back(input);
+      else if (ports[i].name == "attention_mask" && source_mask_.defined()) values.emplace_back(source_mask_);
+      else fail(ErrorKind::kUnsupportedModel, "the encoder has the input '", ports[i].name, "', for which there is no value");
+    }
+    auto results = encoder_->run(values, settings_);
+    if (results.empty() || !results[0].is_tensor() || results[0].tensor().extents().rank() != 3) {
+      fail(ErrorKind::kUnsupportedModel, "the encoder's first output is not [batch, source, width]");
+    }
+    states_ = results[0].tensor();
+    history_.clear(0);
+    cache_.clear(0);
+  }
+
+  void begin(int64_t rows) override {
+    if (rows < 1) fail(ErrorKind::kInvalidInput, rows, " rows are to begin; it must be at least 1");
+    if (with_source_) {
+      if (!states_.defined()) fail(ErrorKind::kInvalidInput, "the decoder needs a source; call encode() before begin()");
+      if (states_.extents()[0] != rows) {
+        fail(ErrorKind::kInvalidInput, rows, " rows are to begin but the encoder's batch is ", states_.extents()[0]);
+      }
+      source_.set(states_);
+      if (source_mask_.defined()) source_masks_.set(source_mask_);
+    }
+    history_.clear(rows);
+    cache_.clear(rows);
+  }
+
+  ConstView forward(const Tokens& tokens, Logits logits) override {
+    const int64_t count = check(tokens), before = length();
+    cache_.reserve(cached() ? before + count : 0);
+    history_.append(tokens, count);
+    Tensor out = logits_.get(DType::kF32, logits == Logits::kAll ? Extents{rows(), count, vocabulary_} : Extents{rows(), vocabulary_});
+    wanted_ = {logits, before, count, out.mutable_view().as<float>()};
+    try {
+      int64_t done = 0;
+      if (!cached()) {
+        run(*first_, 0, before + count);
+        done = count;
+      } else if (first_ && before == 0) {
+        run(*first_, 0, count);
+        done = count;
+      }
+      for (int64_t n; done < count; done += n) {
+        n = step_->one_token ? 1 : count - done;
+        run(*step_, before + done, n);
+      }
+    } catch (...) {
+      history_.crop(before);
+      cache_.crop(before);
+      throw;
+    }
+    statistics_.tokens += rows() * count;
+    return out.view();
+  }
+
+  void select(std::span<const int32_t> parents) override {
+    if (parents.empty()) fail(ErrorKind::kInvalidInput, "no rows are selected; at least one must stay");
+    cache_.select(parents);
+    history_.select(parents);
+    if (source_.defined()) source_.select(parents);
+    if (source_masks_.defined()) source_masks_.select(parents);
+    for (SourceRows& c : cross_) {
+      if (c.defined()) c.select(parents);
+    }
+  }
+
+  void crop(int64_t length) override {
+    if (length < 0 || length > history_.length()) {
+      fail(ErrorKind::kInvalidInput, "sequences of ", history_.length(), " tokens cannot be cropped to ", length);
+    }
+    history_.crop(length);
+    cache_.crop(length);
+  }
+
+  DecoderStatistics statistics() const override {
+    DecoderStatistics s = statistics_;
+    s.bytes_moved = cache_.bytes_moved();
+    for (const SourceRows& c : cross_) s.bytes_moved += c.bytes_moved();
+    s.cache_bytes = cache_.bytes();
+    return s;
+  }
+
+ private:
+  /// What the current call of forward() gives.
+  struct Wanted {
+    Logits logits = Logits::kLast;
+    int64_t first = 0, count = 0;  ///< the call's tokens in their sequence
+    float* out = nullptr;
+  };
+
+  static std::vector<DecoderPair> pairs_of(const DecoderFiles& files) {
+    const SharedFile& file = files.step ? files.step : files.first;
+    return takes_past(*file) ? find_pairs(*file) : std::vector<DecoderPair>{};
+  }
+  static std::vector<KvCache::Pair> self_pairs(const std::vector<DecoderPair>& pairs) {
+    std::vector<KvCache::Pair> out;
+    for (const DecoderPair& p : pairs) {
+      if (!p.cross) out.push_back({p.heads, p.width, p.dtype});
+    }
+    return out;
+  }
+  /// Index in the cache of a pair that is not cross.
+  size_t in_cache(size_t pair) const {
+    return static_cast<size_t>(std::count_if(pairs_.begin(), pairs_.begin() + static_cast<std::ptrdiff_t>(pair), [](const auto& p) { return !p.cross; }));
+  }
+
+  void require_encoder() const {
+    if (!encoder_) fail(ErrorKind::kInvalidInput, "the model has no encoder");
+  }
+  size_t main_input() const {
+    const auto& ports = encoder_->model().inputs();
+    for (size_t i = 0; i < ports.size(); ++i) {
+      if (ports[i].name != "attention_mask") return i;
+    }
+    fail(ErrorKind::kUnsupportedModel, "the encoder has no input but a mask");
+  }
+
+  /// The number of tokens a row.
+  int64_t check(const Tokens& tokens) const {
+    if (rows() == 0) fail(ErrorKind::kInvalidInput, "there are no sequences; call begin() before forward()");
+    const auto size = static_cast<int64_t>(tokens.ids.size());
+    if (size == 0 || size % rows() != 0) fail(ErrorKind::kInvalidInput, size, " ids are given for ", rows(), " rows; each row needs the same number, at least 1");
+    if (!tokens.mask.empty() && tokens.mask.size() != tokens.ids.size()) {
+      fail(ErrorKind::kInvalidInput, tokens.mask.size(), " mask values are given for ", size, " ids");
+    }
+    const int64_t count = size / rows();
+    if (options_.max_length > 0 && length() + count > options_.max_length) {
+      fail(ErrorKind::kInvalidInput, "sequences of ", length(), " tokens cannot take ", count, " more: at most ", options_.max_length, " are allowed");
+    }
+    return count;
+  }
+
+  Value input(const DecoderGraph& graph, size_t index, int64_t first, int64_t count) {
+    const auto [kind, pair] = graph.inputs[index];
+    const bool whole = &graph != (step_ ? &*step_ : nullptr);
+    const auto fill = [&](int64_t n, auto method, int64_t from) {
+      Tensor t = staging_[static_cast<size_t>(kind)].get(DType::kI64, {rows(), n});
+      (history_.*method)(from, n, t.mutable_view().as<int64_t>());
+      return t;
+    };
+    switch (kind) {
+      case DecoderInput::kIds: return fill(count, &TokenHistory::ids, first);
+      case DecoderInput::kPositions: return fill(count, &TokenHistory::positions, first);
+      case DecoderInput::kMask: return fill(first + count, &TokenHistory::mask, 0);
+      case DecoderInput::kSource: return source_.get();
+      case DecoderInput::kSourceMask: return source_masks_.get();
+      case DecoderInput::kPast:
+      case DecoderInput::kCross: break;
+    }
+    const auto p = static_cast<size_t>(pair);
+    if (kind == DecoderInput::kCross && !whole) return cross_[p].get();
+    const int64_t length = whole ? 0 : first;
+    Tensor past = staging_[4 + p].get(pairs_[p].dtype, {rows(), pairs_[p].heads, length, pairs_[p].width});
+    if (length > 0) cache_.read(in_cache(p), past.mutable_view());
+    return past;
+  }
+
+  void run(DecoderGraph& graph, int64_t first, int64_t count) {
+    MemoryScope scope(graph.model->budget());
+    std::vector<Value> values;
+    for (size_t i = 0; i < graph.inputs.size(); ++i) values.push_back(input(graph, i, first, count));
+    const auto results = graph.execution->run(values, {}, {}, settings_);
+    ++statistics_.runs;
+    for (size_t p = 0; cached() && p < pairs_.size(); ++p) keep(graph, p, results, first, count);
+    if (cached()) cache_.advance(count);
+    take_logits(results[static_cast<size_t>(graph.logits)].tensor(), first, count);
+  }
+
+  /// Puts what a run gives of a pair into the cache.
+  void keep(const DecoderGraph& graph, size_t pair, const std::vector<Value>& results, int64_t first, int64_t count) {
+    const DecoderPair& p = pairs_[pair];
+    const bool step = &graph == &*step_;
+    if (p.cross && step) return;
+    const int index = graph.presents[pair];
+    if (index < 0) fail(ErrorKind::kUnsupportedModel, "the graph has no output for '", p.name, "', which the next step takes as an input");
+    const Tensor& present = results[static_cast<size_t>(index)].tensor();
+    if (p.cross) return cross_[pair].set(present);
+    const Extents wanted{rows(), p.heads, first + count, p.width};
+    if (!(present.extents() == wanted) || present.dtype() != p.dtype) {
+      fail(ErrorKind::kUnsupportedModel, "the graph gives ", present.extents().text(), " for '", p.name, "' where ", wanted.text(), " is needed");
+    }
+    cache_.write(in_cache(pair), present.view(), first);
+  }
+
+  /// Copies the logits of a run over the tokens [first, first + count) where the caller wants them.
+  void take_logits(const Tensor& logits, int64_t first, int64_t count) {
+    const Extents need{rows(), count, vocabulary_};
+    if (logits.dtype() != DType::kF32 || !(logits.extents() == need)) {
+      fail(ErrorKind::kUnsupportedModel, "the graph gives logits ", dtype_name(logits.dtype()), logits.extents().text(), " where float32", need.text(), " is needed");
+    }
+    if (wanted_.logits == Logits::kNone) return;
+    const int64_t end = wanted_.first + wanted_.count;
+    const bool all = wanted_.logits == Logits::kAll;
+    const int64_t from = all ? std::max(first, wanted_.first) : end - 1;
+    if (first + count <= from) return;
+    const int64_t n = first + count - from;
+    for (int64_t r = 0; r < rows(); ++r) {
+      float* out = wanted_.out + (all ? r * wanted_.count + from - wanted_.first : r) * vocabulary_;
+      std::memcpy(out, logits.as<float>() + (r * count + from - first) * vocabulary_, static_cast<size_t>(n * vocabulary_) * sizeof(float));
+    }
+  }
+
+  DecoderOptions options_;
+  DecoderLayout layout_;
+  std::string model_type_;
+  std::vector<DecoderPair> pairs_;
+  std::unique_ptr<Session> encoder_;
+  std::optional<DecoderGraph> first_, step_;
+  bool with_source_ = false;
+  int64_t vocabulary_ = 0;
+  RunSettings settings_;
+
+  KvCache cache_;
+  TokenHistory history_;
+  Tensor states_, source_mask_;
+  SourceRows source_, source_masks_;
+  std::vector<SourceRows> cross_;
+  std::vector<Staging> staging_;
+  Staging logits_;
+  Wanted wanted_;
+  DecoderStatistics statistics_;
+};
+
+}  // namespace
+
+DecoderLayout decoder_layout(std::string_view name) {
+  if (name == "automatic") return DecoderLayout::kAutomatic;
+  if (name == "merged") return DecoderLayout::kMerged;
+  if (name == "split") return DecoderLayout::kSplit;
+  if (name == "single") return DecoderLayout::kSingle;
+  if (name == "no-past") return DecoderLayout::kNoPast;
+  fail(ErrorKind::kInvalidInput, "'", name, "' is no decoder layout; it must be automatic, merged, split, single or no-past");
+}
+
+std::unique_ptr<Decoder> Decoder::open(const std::filesystem::path& folder, const DecoderOptions& options) {
+  try {
+    return std::make_unique<HubDecoder>(find_decoder(folder, options.layout, options.variant), options);
+  } catch (Error& e) {
+    e.within(cat("folder '", folder.string(), "'"));
+    throw;
+  }
+}
+
+}  // namespace sdx::engine

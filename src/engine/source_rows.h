@@ -1,0 +1,31 @@
+// SourceRows: tensors that belong to the sources of a batch, repeated for the rows that read them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace sdx::engine {
+
+/// A tensor [sources, ...] seen by rows of which each has a source. Copies only where rows and sources differ, and only
+/// when that changes: beams of one source may change places freely.
+class SourceRows {
+ public:
+  /// Row i reads source i.
+  void set(Tensor sources);
+  bool defined() const { return sources_.defined(); }
+  /// Row i becomes what row parents[i] was.
+  void select(std::span<const int32_t> parents);
+  /// [rows, ...]
+  const Tensor& get();
+  int64_t bytes_moved() const { return moved_; }
+
+ private:
+  Tensor sources_, repeated_;
+  std::vector<int32_t> source_of_, repeated_for_, spare_;
+  int64_t moved_ = 0;
+};
+
+}  // namespace sdx::engine
