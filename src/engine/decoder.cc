@@ -61,6 +61,9 @@ class HubDecoder final : public Decoder {
   const std::string& model_type() const override { return model_type_; }
   bool is_encoder_decoder() const override { return with_source_; }
   bool cached() const override { return step_.has_value(); }
+  bool takes_positions() const override {
+    return std::ranges::any_of((step_ ? *step_ : *first_).inputs, [](const auto& i) { return i.kind == DecoderInput::kPositions; });
+  }
   DecoderLayout layout() const override { return layout_; }
   int64_t vocabulary() const override { return vocabulary_; }
   const Port& encoder_input() const override {

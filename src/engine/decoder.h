@@ -75,6 +75,8 @@ class Decoder {
   virtual bool is_encoder_decoder() const = 0;
   /// False where each step computes the whole sequence again, because the files take no past.
   virtual bool cached() const = 0;
+  /// False where the graph numbers positions itself, padding included.
+  virtual bool takes_positions() const = 0;
   /// The layout in use, never kAutomatic.
   virtual DecoderLayout layout() const = 0;
   virtual int64_t vocabulary() const = 0;
