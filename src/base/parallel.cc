@@ -2,6 +2,7 @@
 #include "base/parallel.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -19,6 +20,7 @@ namespace {
 
 constexpr int kMaxThreads = 256;
 constexpr auto kSpin = std::chrono::microseconds(50);
+constexpr int kRelaxes = 2000;  ///< pauses before the end of a loop is waited for with the CPU given away
 
 inline void relax() {
 #if defined(__x86_64__)
@@ -36,6 +38,7 @@ struct Loop {
   int limit;  ///< workers that may join, the caller included
   std::atomic<int64_t> next{0};
   std::atomic<int> joined{1};
+  int cpu;  ///< that the caller ran on when it started
 
   void work(int worker) {
     for (;;) {
@@ -73,7 +76,8 @@ class Pool {
     inside_loop = false;
     if (owner.owns_lock()) {
       loop_.store(nullptr);
-      while (inside_.load() != 0) relax();
+      // A worker that has to share a CPU with this thread can only finish when this thread lets it run.
+      for (int i = 0; inside_.load() != 0; ++i) i < kRelaxes ? relax() : static_cast<void>(sched_yield());
     }
   }
 
@@ -102,11 +106,23 @@ class Pool {
       inside_.fetch_add(1);
       // The caller clears loop_ before it waits for inside_ to drop, so a non-null pointer read here stays alive.
       if (Loop* loop = loop_.load()) {
+        leave(loop->cpu);
         const int worker = loop->joined.fetch_add(1);
         if (worker < loop->limit) loop->work(worker);
       }
       inside_.fetch_sub(1);
     }
+  }
+
+  /// The scheduler likes to wake a worker on its caller's CPU and to leave it there while others are busy, where the two
+  /// take turns instead of sharing the work. A worker that finds itself there moves to the other CPUs it may use.
+  static void leave(int cpu) {
+    if (sched_getcpu() != cpu) return;
+    cpu_set_t others;
+    CPU_ZERO(&others);
+    if (sched_getaffinity(getpid(), sizeof others, &others) != 0) return;
+    CPU_CLR(static_cast<size_t>(cpu), &others);
+    if (CPU_COUNT(&others) > 0) sched_setaffinity(0, sizeof others, &others);
   }
 
   uint64_t wait_for_work(uint64_t seen) {
@@ -164,7 +180,7 @@ Parallel::Parallel(int threads) : threads_(threads > 0 ? std::min(threads, kMaxT
 void Parallel::run(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t, int)> body) const {
   if (count <= 0) return;
   grain = std::max<int64_t>(1, grain);
-  Loop loop{body, count, grain, threads_};
+  Loop loop{body, count, grain, threads_, 0, 1, sched_getcpu()};
   if (threads_ == 1 || inside_loop || count <= grain) {
     loop.work(0);
     return;
