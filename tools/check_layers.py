@@ -7,7 +7,7 @@ from pathlib import Path
 
 root = Path(__file__).resolve().parent.parent
 LEVELS = {"base": 0, "tensor": 1, "onnx": 1, "text": 1, "kernels": 2, "ir": 2, "media": 2, "ops": 3, "import": 4,
-          "rewrite": 4, "plan": 4, "engine": 5, "generate": 6, "pipelines": 7, "api": 8, "cli": 8, "server": 8}
+          "rewrite": 4, "plan": 4, "engine": 5, "peer": 2, "measure": 6, "generate": 6, "pipelines": 7, "api": 8, "cli": 8, "server": 8}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.M)
 SIMD = re.compile(r"(^|/)(immintrin|arm_neon|x86intrin)\.h$|^hwy/")
 problems = []

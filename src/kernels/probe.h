@@ -1,0 +1,15 @@
+// probe_multiply_add, probe_read: the least that a processor must do, to measure what it can do at most.
+#pragma once
+
+#include <cstdint>
+
+namespace sdx::kernels {
+
+/// Multiplies and adds float vectors in registers alone, in independent chains. Returns the floating-point operations
+/// done: two for each multiply-add of each lane. `sink` gets a value that depends on all of them.
+int64_t probe_multiply_add(int64_t rounds, float* sink);
+
+/// Reads x [n] once, front to back in four streams; n is a multiple of 4096. Returns a sum so that nothing is left out.
+float probe_read(const float* x, int64_t n);
+
+}  // namespace sdx::kernels
