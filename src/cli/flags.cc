@@ -56,7 +56,7 @@ void add_model_path(CLI::App& command, ModelFlags& flags) {
 rewrite::Options rewrite_options(const ModelFlags& flags) {
   rewrite::Options out;
   out.limit = flags.rewrite_limit;
-  out.explain = flags.explain_rules;
+  out.explain = flags.explain_rules || flags.collect_misses;
   const auto known = rule_names();
   std::set<std::string> off;
   bool none = false;

@@ -16,6 +16,7 @@ struct ModelFlags {
   int threads = 0;
   int64_t memory_limit = 0;
   bool explain_rules = false;
+  bool collect_misses = false;  ///< near misses go into the model's report, unprinted
   bool json = false;
 };
 

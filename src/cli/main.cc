@@ -50,6 +50,9 @@ int run(int argc, char** argv, bool json) {
   sdx::cli::add_inspect_command(app);
   sdx::cli::add_bench_command(app);
   sdx::cli::add_profile_command(app);
+  sdx::cli::add_compare_command(app);
+  sdx::cli::add_report_command(app);
+  sdx::cli::add_explain_command(app);
   sdx::cli::add_dump_command(app);
   sdx::cli::add_optimize_command(app);
   sdx::cli::add_ops_command(app);

@@ -20,6 +20,9 @@ class Runner {
   /// Wall time of loading, in milliseconds.
   double load_ms() const { return load_ms_; }
 
+  /// Threads of the runs that follow; 0: every CPU of this process.
+  void set_threads(int threads) { settings_.parallel = Parallel(threads); }
+
   /// Runs once; SIGINT cancels. Returns the wall time in milliseconds.
   double run(std::vector<Value>& outputs, std::vector<engine::Sample>* profile = nullptr);
 
