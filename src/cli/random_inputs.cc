@@ -2,6 +2,7 @@
 #include "cli/random_inputs.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -130,6 +131,30 @@ int64_t Sizes::sum_of_lengths() {
   return past + (fresh > 0 ? fresh : 1);
 }
 
+/// "past_sequence_length + 1", which is one symbol of its own: the sum of its terms.
+std::optional<int64_t> Sizes::sum_of_terms(std::string_view text) {
+  int64_t total = 0;
+  for (size_t at = 0, end = 0; end != std::string_view::npos; at = end + 1) {
+    end = text.find('+', at);
+    std::string_view term = text.substr(at, end == std::string_view::npos ? end : end - at);
+    while (term.starts_with(' ')) term.remove_prefix(1);
+    while (term.ends_with(' ')) term.remove_suffix(1);
+    int64_t size = 0;
+    if (const auto [rest, error] = std::from_chars(term.data(), term.data() + term.size(), size);
+        error == std::errc() && rest == term.data() + term.size()) {
+      total += size;
+      continue;
+    }
+    int index = 0;
+    while (index < symbols_.count() && symbols_.name(index) != term) ++index;
+    if (index == symbols_.count()) return std::nullopt;
+    int64_t& bound = bindings_[static_cast<size_t>(index)];
+    if (bound == kUnbound) bound = preset(index);
+    total += bound;
+  }
+  return total;
+}
+
 int64_t Sizes::past_preset() const {
   const auto switches = [&](plan::SlotId id) {
     return program_.slots[static_cast<size_t>(id)].name == "use_cache_branch";
@@ -168,6 +193,12 @@ Extents Sizes::extents_of(const engine::Port& port) {
     int64_t& bound = bindings_[static_cast<size_t>(s)];
     if (bound != kUnbound) continue;
     const std::string& name = symbols_.name(s);
+    if (name.find('+') != std::string::npos) {
+      if (const auto sum = sum_of_terms(name)) {
+        bound = *sum;
+        continue;
+      }
+    }
     bound = holds(name, "attention_mask") || holds(name, "total_sequence") ? sum_of_lengths() : preset(s);
   }
   return *shape.evaluate(bindings_);

@@ -3,7 +3,9 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/model.h"
@@ -33,6 +35,7 @@ class Sizes {
   int64_t preset(int symbol) const;
   int64_t past_preset() const;
   int64_t sum_of_lengths();
+  std::optional<int64_t> sum_of_terms(std::string_view text);
 
   const plan::Program& program_;
   const SymbolTable& symbols_;

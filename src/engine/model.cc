@@ -46,6 +46,8 @@ std::shared_ptr<const Model> Model::compile(std::shared_ptr<const onnx::ModelFil
   model->times_.rewrite = watch.lap();
   for (size_t i = 0; i < graph.outputs().size(); ++i) model->outputs_.push_back({graph.output_names()[i], graph.fact(graph.outputs()[i])});
   model->program_ = plan::make_program(std::move(graph));
+  // Weights that were packed or converted are not read again; those in use come back page by page.
+  model->file_->release_all();
   model->times_.plan = watch.lap();
   return model;
 }

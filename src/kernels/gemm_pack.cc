@@ -79,6 +79,17 @@ void pack_general(const WeightView& b, int64_t k, int64_t column, int64_t column
   }
 }
 
+// Whole panels of rows that lie as they are needed: each row is read in one go, which the caches like, not by panel.
+void pack_rows(const unsigned char* data, int64_t row_bytes, int64_t k, int64_t panels, unsigned char* out, int64_t width_bytes) {
+  for (int64_t p = 0; p < k; ++p) {
+    const unsigned char* from = data + p * row_bytes;
+    unsigned char* to = out + p * width_bytes;
+    for (int64_t panel = 0; panel < panels; ++panel, from += width_bytes, to += k * width_bytes) {
+      std::memcpy(to, from, static_cast<size_t>(width_bytes));
+    }
+  }
+}
+
 }  // namespace
 
 size_t gemm_packed_bytes(int64_t k, int64_t n, WeightType type) {
@@ -102,10 +113,9 @@ void gemm_pack_b(const WeightView& b, int64_t k, int64_t n, WeightType type, int
     const int64_t column = panel * width;
     const int64_t columns = std::min(width, n - column);
     if (columns == width && b.type == type && b.column_stride == 1) {
-      for (int64_t p = 0; p < k; ++p) {
-        std::memcpy(out + p * width * bytes, data + (p * b.row_stride + column) * bytes,
-                    static_cast<size_t>(width * bytes));
-      }
+      const int64_t whole = std::min(panel_end, n / width) - panel;
+      pack_rows(data + column * bytes, b.row_stride * bytes, k, whole, out, width * bytes);
+      panel += whole - 1;
     } else if (columns == width && b.type == type && type == WeightType::kF32 && b.row_stride == 1 && aligned) {
       const float* from = static_cast<const float*>(b.data) + column * b.column_stride;
       HWY_DYNAMIC_DISPATCH(transpose_panel)(from, b.column_stride, width, k, reinterpret_cast<float*>(out), width);

@@ -146,4 +146,11 @@ std::shared_ptr<const MappedFile> ExternalFiles::file_of(const TensorView& tenso
   return open(external_place(tensor).location).mapping;
 }
 
+void ExternalFiles::release_all() const {
+  std::lock_guard lock(opened_->mutex);
+  for (const auto& [location, file] : opened_->files) {
+    if (file.mapping) file.mapping->dont_need(file.mapping->bytes());
+  }
+}
+
 }  // namespace sdx::onnx

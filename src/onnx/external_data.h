@@ -57,6 +57,8 @@ class ExternalFiles {
 
   /// The mapped file that holds `tensor`; null when its bytes were provided.
   std::shared_ptr<const MappedFile> file_of(const TensorView& tensor) const;
+  /// The pages of all mapped files may go until they are read again.
+  void release_all() const;
 
  private:
   struct File {

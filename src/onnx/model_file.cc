@@ -75,4 +75,9 @@ void ModelFile::release(const TensorView& tensor) const {
   if (const auto mapping = mapping_of(tensor)) mapping->dont_need(tensor_bytes(tensor).bytes);
 }
 
+void ModelFile::release_all() const {
+  if (mapping_) mapping_->dont_need(mapping_->bytes());
+  external_.release_all();
+}
+
 }  // namespace sdx::onnx

@@ -44,6 +44,9 @@ class ModelFile {
   void read_ahead(const TensorView& tensor) const;
   /// Hints that the elements have been copied elsewhere and their pages may go.
   void release(const TensorView& tensor) const;
+  /// Hints that whatever will be needed of the mapped files has been copied: all their pages may go until they are read
+  /// again.
+  void release_all() const;
 
  private:
   std::shared_ptr<const MappedFile> mapping_of(const TensorView& tensor) const;

@@ -48,7 +48,7 @@ void run_pack(RunContext& c) {
   const WeightType type = weight_type(a.type == DType::kUndefined ? w.dtype : a.type);
   kernels::WeightView view{w.data, weight_type(w.dtype), n, 1};
   if (a.transposed) view = {w.data, weight_type(w.dtype), 1, k};
-  c.parallel().run(kernels::gemm_panels(n), 1, [&](int64_t begin, int64_t end, int) {
+  c.parallel().run(kernels::gemm_panels(n), 8, [&](int64_t begin, int64_t end, int) {
     kernels::gemm_pack_b(view, k, n, type, begin, end, c.output(0).data);
   });
 }

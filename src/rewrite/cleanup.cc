@@ -18,12 +18,28 @@ bool Progress::allowed(const std::string& rule) const {
   return options.only.empty() || std::ranges::find(options.only, rule) != options.only.end();
 }
 
+namespace {
+
+/// What tells one known value from another.
+std::string known_text(const ir::Fact& fact) {
+  std::string text = cat("known ", dtype_name(fact.dtype), fact.shape.extents()->text());
+  for (const Dim& d : *fact.values) text += cat(",", d.known() ? cat(d.value()) : cat(static_cast<const void*>(d.expr())));
+  return text;
+}
+
+}  // namespace
+
 bool merge_equal(Graph& graph, Progress& progress) {
   bool changed = false;
-  // Equal small constants count as one value, so that nodes that only differ in copies of them merge.
+  auto is_input = [&](ValueId v) { return std::ranges::find(graph.inputs(), v) != graph.inputs().end(); };
+  // Equal small constants and known values count as one value, so that nodes that only differ in copies of them merge.
   std::map<std::string, ValueId> constants;
   auto canonical = [&](ValueId v) {
-    if (v == kNone || graph.value(v).producer != kNone || !graph.fact(v).is_constant()) return v;
+    if (v == kNone || graph.value(v).producer != kNone) return v;
+    if (!graph.fact(v).is_constant()) {
+      if (!graph.fact(v).values || is_input(v)) return v;
+      return constants.try_emplace(known_text(graph.fact(v)), v).first->second;
+    }
     const Tensor& c = graph.fact(v).constant;
     if (c.dtype() == DType::kString) return v;
     std::string key = cat(dtype_name(c.dtype()), c.extents().text());

@@ -4,16 +4,31 @@
 #include <cstring>
 #include <new>
 
+#include "base/pages.h"
 #include "tensor/memory_budget.h"
 
 namespace sdx {
 
+namespace {
+
+constexpr std::align_val_t kAlignment{64};
+
+void* take_memory(size_t bytes) {
+  return bytes >= kLargeBlockBytes ? map_pages(bytes) : ::operator new(bytes, kAlignment, std::nothrow);
+}
+
+void give_memory(std::byte* memory, size_t bytes) {
+  if (bytes >= kLargeBlockBytes) return unmap_pages(memory, bytes);
+  ::operator delete(memory, kAlignment);
+}
+
+}  // namespace
+
 std::shared_ptr<std::byte> allocate(DType dtype, int64_t count) {
-  constexpr std::align_val_t kAlignment{64};
   const int64_t bytes = std::max<int64_t>(1, dtype_bytes(dtype, count));
   std::shared_ptr<MemoryBudget> budget = MemoryScope::current();
   if (budget) budget->take(bytes);
-  auto* memory = static_cast<std::byte*>(::operator new(static_cast<size_t>(bytes), kAlignment, std::nothrow));
+  auto* memory = static_cast<std::byte*>(take_memory(static_cast<size_t>(bytes)));
   if (!memory) {
     if (budget) budget->give(bytes);
     fail(ErrorKind::kResource, "cannot allocate ", bytes, " bytes for a tensor of ", dtype_name(dtype));
@@ -22,7 +37,7 @@ std::shared_ptr<std::byte> allocate(DType dtype, int64_t count) {
   std::uninitialized_default_construct_n(reinterpret_cast<std::string*>(memory), strings);
   return {memory, [=](std::byte* p) {
             std::destroy_n(reinterpret_cast<std::string*>(p), strings);
-            ::operator delete(p, kAlignment);
+            give_memory(p, static_cast<size_t>(bytes));
             if (budget) budget->give(bytes);
           }};
 }
