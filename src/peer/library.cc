@@ -43,7 +43,7 @@ std::shared_ptr<const Library> Library::open(const fs::path& path) {
 
 Library::Calls::Calls(const void* const* table) : table_(table) {
   void* env = nullptr;
-  (*this)(Slot::kCreateEnv, kLogErrors, "sardonyx", &env);
+  (*this)(Slot::kCreateEnv, kLogFatal, "sardonyx", &env);
   env_ = own(env, Slot::kReleaseEnv);
   void* memory = nullptr;
   (*this)(Slot::kCreateCpuMemory, kDeviceAllocator, kDefaultMemory, &memory);

@@ -61,7 +61,7 @@ enum class Slot : int {
   kClearBoundOutputs = 142,  ///< (binding): returns nothing
 };
 
-inline constexpr int kLogErrors = 3;
+inline constexpr int kLogFatal = 4;  ///< what else goes wrong comes back as a status
 inline constexpr int kOptimizeAll = 99;
 inline constexpr int kDeviceAllocator = 0;
 inline constexpr int kDefaultMemory = 0;

@@ -93,6 +93,7 @@ class PeerBinding {
  private:
   const PeerSession& session_;
   std::shared_ptr<void> binding_;
+  std::vector<PeerValue> bound_;  ///< the binding refers to their memory
 };
 
 }  // namespace sdx::peer

@@ -123,6 +123,7 @@ PeerBinding::PeerBinding(const PeerSession& session) : session_(session) {
 }
 
 void PeerBinding::bind_input(const std::string& name, const PeerValue& value) {
+  bound_.push_back(value);
   session_.library_->calls()(Slot::kBindInput, binding_.get(), name.c_str(), value.handle());
 }
 
@@ -132,6 +133,7 @@ void PeerBinding::bind_output(const std::string& name) {
 }
 
 void PeerBinding::bind_output(const std::string& name, const PeerValue& value) {
+  bound_.push_back(value);
   session_.library_->calls()(Slot::kBindOutput, binding_.get(), name.c_str(), value.handle());
 }
 
@@ -139,6 +141,7 @@ void PeerBinding::clear() {
   const Calls& call = session_.library_->calls();
   call.quiet(Slot::kClearBoundInputs, binding_.get());
   call.quiet(Slot::kClearBoundOutputs, binding_.get());
+  bound_.clear();
 }
 
 void PeerBinding::run() {
