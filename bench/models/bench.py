@@ -79,7 +79,7 @@ def run_row(row, options):
     ratio = report["ratio"]
     print(f"{row['row']:20} {ratio['median']:6.3f}  ({ratio['first']:.3f} .. {ratio['third']:.3f})  target {row['target']}"
           f"  {report['ours_ms']['median']:.2f} ms beside {report['peer_ms']['median']:.2f} ms"
-          f"{'' if report['agree'] else '  OUTPUTS DIFFER'}  [{time.time() - started:.0f} s]", flush=True)
+          f"{'' if report['quiet'] else '  disturbed'}{'' if report['agree'] else '  OUTPUTS DIFFER'}  [{time.time() - started:.0f} s]", flush=True)
     return path
 
 

@@ -166,6 +166,8 @@ cli::Json run(const Flags& flags) {
       {"beams", flags.beams},
       {"agree", agree},
       {"pairs", result.pairs.size()},
+      {"measured", result.measured},
+      {"quiet", result.quiet},
       {"ratio", cli::to_json(result.ratio)},
       {"ours_ms", cli::to_json(result.ours)},
       {"peer_ms", cli::to_json(result.peer)},
@@ -188,7 +190,8 @@ int main(int argc, char** argv) {
   app.add_option("--pairs", flags.pairs.pairs);
   app.add_option("--seconds", flags.pairs.most_seconds);
   app.add_option("--ort", flags.library, "path of libonnxruntime.so.1");
-  app.add_flag_callback("--json", [] {}, "machine-readable output, as always");
+  app.add_flag_callback(
+      "--json", [] {}, "machine-readable output, as always");
   CLI11_PARSE(app, argc, argv);
   try {
     std::printf("%s\n", sdx::bench::run(flags).dump().c_str());

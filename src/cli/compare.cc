@@ -58,6 +58,8 @@ class Comparison {
     const auto ours = [&] { session_->run(values_, settings_); };
     const auto result = measure::run_pairs(ours, best_of(side, session), probe, flags_.pairs);
     report_["pairs"] = result.pairs.size();
+    report_["measured"] = result.measured;
+    report_["quiet"] = result.quiet;
     report_["ratio"] = to_json(result.ratio);
     report_["ours_ms"] = to_json(result.ours);
     report_["peer_ms"] = to_json(result.peer);

@@ -46,8 +46,9 @@ void print_text(const Json& r) {
     std::printf("pieces         ONNX Runtime's ms by texts at a time: %s; compared with the best\n",
                 r["peer"]["pieces_ms"].dump().c_str());
   }
-  std::printf("ratio          %.3f  (quartiles %.3f .. %.3f over %zu pairs; of the least times %.3f)\n",
+  std::printf("ratio          %.3f  (quartiles %.3f .. %.3f over %zu %s of %d pairs; of the least times %.3f)\n",
               at(r, "ratio", "median"), at(r, "ratio", "first"), at(r, "ratio", "third"), r["pairs"].get<size_t>(),
+              r["quiet"].get<bool>() ? "quiet" : "disturbed", r["measured"].get<int>(),
               at(r, "peer_ms", "least") / at(r, "ours_ms", "least"));
   for (const char* side : {"ours_ms", "peer_ms"}) {
     std::printf("%-14s median %.3f ms, quartiles %.3f .. %.3f, least %.3f\n",

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <ctime>
+#include <iterator>
 #include <thread>
+
+#include "measure/process.h"
 
 namespace sdx::measure {
 namespace {
@@ -16,25 +18,35 @@ double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-double processor_ms() {
-  timespec t{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_nsec) * 1e-6;
-}
-
 double once(const std::function<void()>& work) {
   const auto start = Clock::now();
   work();
   return ms_since(start);
 }
 
-double block(const std::function<void()>& work, double expected_ms, double block_ms) {
+struct Block {
+  double ms = 0;           ///< of one run
+  double disturbance = 0;  ///< share of the time that threads waited for a CPU
+};
+
+Block block(const std::function<void()>& work, double expected_ms, double block_ms) {
   wait_until_idle();
   const int runs = std::max(1, static_cast<int>(std::lround(block_ms / std::max(expected_ms, 1e-3))));
   if (runs > 1) work();
+  const int64_t waited = waited_for_cpu();
   const auto start = Clock::now();
   for (int i = 0; i < runs; ++i) work();
-  return ms_since(start) / runs;
+  const double ms = ms_since(start);
+  return {ms / runs, static_cast<double>(waited_for_cpu() - waited) * 1e-6 / ms};
+}
+
+/// The quiet pairs where there are enough of them, else all.
+std::vector<Pair> those_that_count(const std::vector<Pair>& pairs, bool& quiet) {
+  constexpr size_t kEnough = 5;
+  std::vector<Pair> out;
+  std::ranges::copy_if(pairs, std::back_inserter(out), [](const Pair& p) { return p.disturbance < kQuiet; });
+  quiet = out.size() == pairs.size() || out.size() >= kEnough;
+  return quiet ? out : pairs;
 }
 
 template <class F>
@@ -47,11 +59,10 @@ Summary over(const std::vector<Pair>& pairs, F value) {
 }  // namespace
 
 void wait_until_idle() {
-  constexpr int kSteps = 50;
-  for (int i = 0; i < kSteps; ++i) {
-    const double before = processor_ms();
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    if (processor_ms() - before < 0.2) return;
+  int still = 0;
+  for (int i = 0; i < 200 && still < 3; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    still = running_threads() == 0 ? still + 1 : 0;
   }
 }
 
@@ -61,20 +72,28 @@ PairResult run_pairs(const std::function<void()>& ours, const std::function<void
   once(ours);
   once(peer);
   wait_until_idle();
-  double ours_expected = once(ours), peer_expected = once(peer);
-  PairResult out;
-  for (int i = 0; i < options.pairs; ++i) {
-    if (i >= 3 && ms_since(begin) > options.most_seconds * 1e3) break;
-    Pair p;
-    if (i % 2 == 0) p.ours_ms = block(ours, ours_expected, options.block_ms);
-    p.peer_ms = block(peer, peer_expected, options.block_ms);
-    if (i % 2 != 0) p.ours_ms = block(ours, ours_expected, options.block_ms);
-    ours_expected = std::min(ours_expected, p.ours_ms);
-    peer_expected = std::min(peer_expected, p.peer_ms);
+  double ours_expected = once(ours);
+  wait_until_idle();
+  double peer_expected = once(peer);
+  std::vector<Pair> pairs;
+  for (int calm = 0; calm < options.pairs;) {
+    const double spent = ms_since(begin);
+    if (pairs.size() >= 3 &&
+        (spent > options.most_seconds * 1e3 || pairs.size() >= 4 * static_cast<size_t>(options.pairs)))
+      break;
+    Block a, b;
+    if (pairs.size() % 2 == 0) a = block(ours, ours_expected, options.block_ms);
+    b = block(peer, peer_expected, options.block_ms);
+    if (pairs.size() % 2 != 0) a = block(ours, ours_expected, options.block_ms);
+    ours_expected = std::min(ours_expected, a.ms);
+    peer_expected = std::min(peer_expected, b.ms);
     wait_until_idle();
-    p.ceiling = probe.measure();
-    out.pairs.push_back(p);
+    pairs.push_back({a.ms, b.ms, std::max(a.disturbance, b.disturbance), probe.measure()});
+    calm += pairs.back().disturbance < kQuiet ? 1 : 0;
   }
+  PairResult out;
+  out.measured = static_cast<int>(pairs.size());
+  out.pairs = those_that_count(pairs, out.quiet);
   out.ratio = over(out.pairs, [](const Pair& p) { return p.peer_ms / p.ours_ms; });
   out.ours = over(out.pairs, [](const Pair& p) { return p.ours_ms; });
   out.peer = over(out.pairs, [](const Pair& p) { return p.peer_ms; });

@@ -1,4 +1,4 @@
-// The memory and the processor time of this process, as the system accounts for them.
+// The memory and the threads of this process, as the system accounts for them.
 #pragma once
 
 #include <cstdint>
@@ -13,5 +13,12 @@ struct ProcessMemory {
 
 /// Zeros where /proc does not tell.
 ProcessMemory process_memory();
+
+/// Threads of this process, beside the calling one, that run or wait for a CPU at this moment.
+int running_threads();
+
+/// Nanoseconds that the process's threads have been ready to run but had no CPU, all together; 0 where the system does
+/// not tell.
+int64_t waited_for_cpu();
 
 }  // namespace sdx::measure

@@ -3,10 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 
 #include "measure/ceiling.h"
 #include "measure/pairs.h"
+#include "measure/process.h"
 
 namespace sdx::measure {
 namespace {
@@ -35,6 +37,21 @@ TEST(Statistics, GeometricMean) {
   EXPECT_EQ(geometric_mean({}), 0);
 }
 
+TEST(Process, SeesThreadsThatSpinAndThreadsThatSleep) {
+  EXPECT_EQ(running_threads(), 0);
+  std::atomic<bool> stop = false;
+  std::thread spinning([&] {
+    while (!stop) {
+    }
+  });
+  while (running_threads() == 0) std::this_thread::yield();
+  EXPECT_EQ(running_threads(), 1);
+  stop = true;
+  spinning.join();
+  wait_until_idle();
+  EXPECT_EQ(running_threads(), 0);
+}
+
 TEST(Pairs, ChangesTurnsAndRepeatsShortRuns) {
   std::string turns;
   CeilingProbe probe{Parallel(1)};
@@ -44,16 +61,16 @@ TEST(Pairs, ChangesTurnsAndRepeatsShortRuns) {
                                   std::this_thread::sleep_for(std::chrono::milliseconds(6));
                                 },
                                 probe, {.pairs = 4, .block_ms = 5, .most_seconds = 60});
-  ASSERT_EQ(result.pairs.size(), 4u);
+  ASSERT_GE(result.measured, 4);
   // Two of each before; then blocks, of which ours repeats far more often than once.
   EXPECT_EQ(turns.substr(0, 4), "opop");
   std::string order;
   for (char c : turns.substr(4)) {
     if (order.empty() || order.back() != c) order += c;
   }
-  EXPECT_EQ(order, "opopo");
+  EXPECT_EQ(order.substr(0, 5), "opopo");
   EXPECT_GT(std::count(turns.begin(), turns.end(), 'o'), 100);
-  EXPECT_EQ(std::count(turns.begin(), turns.end(), 'p'), 6);
+  EXPECT_EQ(std::count(turns.begin(), turns.end(), 'p'), 2 + result.measured);
   EXPECT_GT(result.ratio.median, 1);
   EXPECT_GT(result.flops.median, 1e8);
   EXPECT_GT(result.memory.median, 1e7);
