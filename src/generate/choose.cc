@@ -33,14 +33,6 @@ int64_t argmax(std::span<const float> scores) {
   return it == scores.end() ? 0 : it - scores.begin();
 }
 
-double log_sum(std::span<const float> scores) {
-  const float top = greatest(scores);
-  if (!std::isfinite(top)) return top;
-  double sum = 0;
-  for (float s : scores) sum += std::exp(static_cast<double>(s - top));
-  return top + std::log(sum);
-}
-
 int64_t sample(std::span<const float> scores, StepRandom& random) {
   const float top = greatest(scores);
   if (!std::isfinite(top))

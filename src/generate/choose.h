@@ -12,9 +12,6 @@ namespace sdx::generate {
 /// The index of the greatest score; the first of several.
 int64_t argmax(std::span<const float> scores);
 
-/// ln Σ e^score.
-double log_sum(std::span<const float> scores);
-
 /// An index with the probability softmax(scores) gives it. Throws InvalidInput where no score is above -inf.
 int64_t sample(std::span<const float> scores, StepRandom& random);
 

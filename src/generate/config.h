@@ -98,6 +98,9 @@ void set_argument(GenerationConfig& config, const std::string& key, const nlohma
 /// here are named in `notes`. Throws InvalidModel for files that do not hold one JSON object.
 GenerationConfig read_config(const std::filesystem::path& folder, std::vector<std::string>* notes = nullptr);
 
+/// The most tokens that the model of a Hub folder has positions for, by its config.json; nothing where it does not say.
+std::optional<int64_t> position_limit(const std::filesystem::path& folder);
+
 /// Checks what concerns several arguments at once; throws InvalidInput.
 void check(const GenerationConfig& config);
 

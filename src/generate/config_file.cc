@@ -111,4 +111,12 @@ GenerationConfig read_config(const std::filesystem::path& folder, std::vector<st
   }
 }
 
+std::optional<int64_t> position_limit(const std::filesystem::path& folder) {
+  const auto model = read_object(folder / "config.json");
+  for (const char* key : {"max_target_positions", "max_position_embeddings", "n_positions", "n_ctx"}) {
+    if (model && model->contains(key) && (*model)[key].is_number_integer()) return (*model)[key].get<int64_t>();
+  }
+  return std::nullopt;
+}
+
 }  // namespace sdx::generate

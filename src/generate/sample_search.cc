@@ -3,6 +3,7 @@
 
 #include "generate/choose.h"
 #include "generate/search.h"
+#include "kernels/softmax.h"
 
 namespace sdx::generate {
 namespace {
@@ -17,7 +18,7 @@ struct Row {
 /// Chooses tokens; keeps the scratch memory of that.
 class Chooser {
  public:
-  explicit Chooser(Search& search) : search_(search), scores_(search.vocabulary()) {}
+  explicit Chooser(Search& search) : search_(search), scores_(search.vocabulary()), logprobs_(search.vocabulary()) {}
 
   /// The next token of a row whose logits these are; its log-probability is added to the score.
   int64_t choose(std::span<const float> logits, const Row& row) {
@@ -38,7 +39,8 @@ class Chooser {
       token = argmax(scores);
     }
     if (config.output_scores) {
-      const double logprob = static_cast<double>(scores[static_cast<size_t>(token)]) - log_sum(scores);
+      kernels::log_softmax_rows(scores.data(), logprobs_.data(), static_cast<int64_t>(scores.size()), 0, 1);
+      const double logprob = logprobs_[static_cast<size_t>(token)];
       row.out->score += logprob;
       row.out->logprobs.push_back(logprob);
     }
@@ -47,7 +49,7 @@ class Chooser {
 
  private:
   Search& search_;
-  std::vector<float> scores_;
+  std::vector<float> scores_, logprobs_;
 };
 
 /// Appends a token; true where that ends the row.
