@@ -152,6 +152,7 @@ class CancellationToken {
 
  private:
   friend class Session;
+  friend class Generator;
   std::shared_ptr<std::atomic<bool>> flag_;
 };
 

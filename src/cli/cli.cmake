@@ -9,7 +9,7 @@ file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/cli/*.cc)
 list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/src/cli/main.cc)
 add_library(sdx_cli STATIC ${sources})
 target_include_directories(sdx_cli PUBLIC ${view})
-target_link_libraries(sdx_cli PUBLIC sdx_api sdx_engine sdx_measure sdx_peer sdx_kernels CLI11::CLI11 nlohmann_json::nlohmann_json PkgConfig::libzip
+target_link_libraries(sdx_cli PUBLIC sdx_api sdx_engine sdx_generate sdx_measure sdx_peer sdx_kernels CLI11::CLI11 nlohmann_json::nlohmann_json PkgConfig::libzip
                       PRIVATE sardonyx_flags)
 add_executable(sardonyx ${CMAKE_SOURCE_DIR}/src/cli/main.cc)
 set_target_properties(sardonyx PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)

@@ -16,5 +16,6 @@ void add_inspect_command(CLI::App& app);
 void add_dump_command(CLI::App& app);
 void add_optimize_command(CLI::App& app);
 void add_ops_command(CLI::App& app);
+void add_generate_command(CLI::App& app);
 
 }  // namespace sdx::cli

@@ -22,6 +22,8 @@ std::set<std::string> rule_names() {
   return out;
 }
 
+}  // namespace
+
 void limit_isa(const std::string& name) {
   using kernels::Isa;
   if (name.empty() || name == "auto") return;
@@ -32,8 +34,6 @@ void limit_isa(const std::string& name) {
   }
   fail(ErrorKind::kInvalidInput, "'", name, "' is no instruction set; --isa takes sse4, avx2, avx512, neon or auto");
 }
-
-}  // namespace
 
 void add_model_flags(CLI::App& command, ModelFlags& flags) {
   command.add_option("--threads", flags.threads, "threads to use; 0: every CPU of this process")

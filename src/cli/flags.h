@@ -31,6 +31,9 @@ void add_model_path(CLI::App& command, ModelFlags& flags);
 rewrite::Options rewrite_options(const ModelFlags& flags);
 engine::ModelOptions model_options(const ModelFlags& flags);
 
+/// Lets kernels use nothing better than the set of that name; "" and "auto" change nothing. Throws InvalidInput.
+void limit_isa(const std::string& name);
+
 /// The model file that MODEL means. Throws InvalidInput where there is none.
 std::filesystem::path model_path(const std::string& given);
 

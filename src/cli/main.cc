@@ -47,6 +47,7 @@ int run(int argc, char** argv, bool json) {
   CLI::App app("Sardonyx runs models of the Hugging Face Hub.", "sardonyx");
   app.require_subcommand(1);
   sdx::cli::add_run_command(app);
+  sdx::cli::add_generate_command(app);
   sdx::cli::add_inspect_command(app);
   sdx::cli::add_bench_command(app);
   sdx::cli::add_profile_command(app);
