@@ -18,6 +18,7 @@ struct CompareFlags {
   std::string mixed;    ///< a padded batch such as "16x8..128"; empty: none
   std::string html;     ///< where the page goes; empty: nowhere
   std::string only;     ///< of a child process: "ours" or "peer"
+  bool load_only = false;
   bool no_memory = false;
 };
 

@@ -65,7 +65,8 @@ void print_text(const Json& r) {
 
 void run(const CompareFlags& flags) {
   if (!flags.only.empty()) {
-    std::printf("%s\n", own_footprint(flags.only, flags.model, flags.inputs.archive, flags.library).dump().c_str());
+    const FootprintTask task{flags.only, flags.inputs.archive, flags.library, flags.load_only};
+    std::printf("%s\n", own_footprint(task, flags.model).dump().c_str());
     return;
   }
   const Json report = compare_runtimes(flags);
@@ -106,6 +107,7 @@ void add_compare_command(CLI::App& app) {
   command->add_flag("--no-memory", flags->no_memory,
                     "leave out load time and memory, which take processes of their own");
   command->add_option("--only", flags->only)->check(CLI::IsMember({"ours", "peer"}))->group("");
+  command->add_flag("--load-only", flags->load_only)->group("");
   command->final_callback([flags] { run(*flags); });
 }
 

@@ -35,9 +35,7 @@ struct Timeline {
   void loaded() {
     report["load_ms"] = ms_since(start);
     report["loaded"] = measure::process_memory().resident - before.resident;
-    start = Clock::now();
   }
-  void ran() { report["first_ms"] = ms_since(start); }
   Json finish() {
     const auto now = measure::process_memory();
     report["peak"] = now.peak - before.resident;
@@ -46,38 +44,36 @@ struct Timeline {
   }
 };
 
-Json our_footprint(const ModelFlags& flags, const std::string& archive) {
+Json our_footprint(const FootprintTask& task, const ModelFlags& flags) {
   InputFlags inputs;
-  inputs.archive = archive;
+  inputs.archive = task.archive;
   Timeline timeline;
   const auto model = load_model(flags);
   timeline.loaded();
+  if (task.load_only) return timeline.finish();
   const std::vector<Value> values = make_inputs(*model, inputs);
   engine::Session session(model);
   engine::RunSettings settings;
   settings.parallel = Parallel(flags.threads);
-  timeline.start = Clock::now();
   session.run(values, settings);
-  timeline.ran();
   session.run(values, settings);
   return timeline.finish();
 }
 
-Json peer_footprint(const ModelFlags& flags, const std::string& archive, const std::string& path) {
-  const auto library = open_peer(path);
+Json peer_footprint(const FootprintTask& task, const ModelFlags& flags) {
+  const auto library = open_peer(task.library);
   std::vector<std::string> names;
   std::vector<Value> values;
-  for (const auto& [name, bytes] : read_npz(archive)) {
+  for (const auto& [name, bytes] : read_npz(task.archive)) {
     names.push_back(name);
     values.emplace_back(read_npy(bytes));
   }
   Timeline timeline;
   const peer::PeerSession session(library, model_path(flags.path), {Parallel(flags.threads).threads()});
   timeline.loaded();
+  if (task.load_only) return timeline.finish();
   const PeerSide side(session, names, values);
-  timeline.start = Clock::now();
   side.run();
-  timeline.ran();
   side.run();
   return timeline.finish();
 }
@@ -118,28 +114,26 @@ void add_files(const std::vector<onnx::TensorView>& tensors, std::set<std::strin
 
 }  // namespace
 
-Json own_footprint(const std::string& side, const ModelFlags& flags, const std::string& archive,
-                   const std::string& library) {
-  return side == "peer" ? peer_footprint(flags, archive, library) : our_footprint(flags, archive);
+Json own_footprint(const FootprintTask& task, const ModelFlags& flags) {
+  return task.side == "peer" ? peer_footprint(task, flags) : our_footprint(task, flags);
 }
 
-Json child_footprint(const std::string& side, const ModelFlags& flags, const std::string& archive,
-                     const std::string& library) {
+Json child_footprint(const FootprintTask& task, const ModelFlags& flags) {
   std::vector<std::string> arguments = {"sardonyx",
                                         "compare",
                                         flags.path,
                                         "--only",
-                                        side,
+                                        task.side,
                                         "--inputs",
-                                        archive,
+                                        task.archive,
                                         "--threads",
                                         std::to_string(flags.threads),
                                         "--rules",
-                                        flags.rules,
+                                        flags.rules.empty() ? "all" : flags.rules,
                                         "--isa",
                                         flags.isa.empty() ? "auto" : flags.isa};
-  if (flags.rules.empty()) arguments[10] = "all";
-  if (!library.empty()) arguments.insert(arguments.end(), {"--ort", library});
+  if (!task.library.empty()) arguments.insert(arguments.end(), {"--ort", task.library});
+  if (task.load_only) arguments.push_back("--load-only");
   return parse_json(run_self(std::move(arguments)));
 }
 
