@@ -154,9 +154,8 @@ def main():
         params = {name: archive[name] for name in archive.files if name != "steps"}
     (flags.model / "onnx").mkdir(exist_ok=True)
     (flags.model / "onnx" / "model.onnx").write_bytes(Exporter(config, params).export())
-    generation = {"_from_model_config": True, "bos_token_id": config["bos_token_id"],
-                  "eos_token_id": config["eos_token_id"], "pad_token_id": config["eos_token_id"],
-                  "max_new_tokens": 64, "do_sample": True, "temperature": 0.8, "top_k": 40}
+    generation = {"bos_token_id": config["bos_token_id"], "eos_token_id": config["eos_token_id"],
+                  "pad_token_id": config["eos_token_id"], "max_new_tokens": 64, "do_sample": True, "temperature": 0.8, "top_k": 40}
     (flags.model / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
 
 
