@@ -138,6 +138,9 @@ struct Options {
   Precision precision = Precision::Float32;
   int64_t memory_limit = 0;   ///< bytes that loading and running may allocate beyond mapped files; 0: none
   bool rewrite = true;        ///< false: the graph runs as it was exported
+  /// Tokens that the input "attention_mask" (0 and 1 only) excludes are not computed, in models whose attention excludes
+  /// exactly those: their rows of the outputs are zeros, the others as without. Batches of mixed lengths run faster.
+  bool zero_padding = false;
   std::vector<std::string> rules_off;  ///< names of rewrite rules that shall not run
   /// Receives one line for each step of loading; must not throw.
   std::function<void(std::string_view)> log;

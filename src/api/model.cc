@@ -86,6 +86,7 @@ Model Model::load(const std::string& path, const Options& options) {
     internal.memory_limit = options.memory_limit;
     internal.rewrite.enabled = options.rewrite;
     internal.rewrite.off = options.rules_off;
+  internal.rewrite.zero_padding = options.zero_padding;
     auto impl = std::make_shared<Impl>();
     impl->model = sdx::engine::Model::load(model_file(path), internal);
     impl->parallel = sdx::Parallel(options.threads);

@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Steps of rewriting that are no rules but can be switched like them.
-constexpr const char* kPasses[] = {"fold-constant", "fold-known", "merge-equal"};
+constexpr const char* kPasses[] = {"fold-constant", "fold-known", "merge-equal", "remove-padding"};
 
 std::set<std::string> rule_names() {
   std::set<std::string> out(std::begin(kPasses), std::end(kPasses));
@@ -41,6 +41,8 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
   command.add_option("--rules", flags.rules,
                      "rewrite rules: none, or a comma list of -name and +name (write --rules=-name)");
   command.add_option("--rewrite-limit", flags.rewrite_limit, "stop rewriting after this many applications");
+  command.add_option("--padding", flags.padding, "exact: compute rows of padding as the graph does; zero: leave them out, zeros instead")
+      ->check(CLI::IsMember({"exact", "zero"}));
   command.add_flag("--explain-rules", flags.explain_rules,
                    "print applications and near misses of rules to standard error");
   command.add_option("--memory-limit", flags.memory_limit, "bytes that loading and running may allocate; 0: no limit")
@@ -56,6 +58,7 @@ void add_model_path(CLI::App& command, ModelFlags& flags) {
 rewrite::Options rewrite_options(const ModelFlags& flags) {
   rewrite::Options out;
   out.limit = flags.rewrite_limit;
+  out.zero_padding = flags.padding == "zero";
   out.explain = flags.explain_rules || flags.collect_misses;
   const auto known = rule_names();
   std::set<std::string> off;

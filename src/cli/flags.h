@@ -13,6 +13,7 @@ struct ModelFlags {
   std::string rules;
   std::string isa;
   int rewrite_limit = -1;
+  std::string padding = "exact";
   int threads = 0;
   int64_t memory_limit = 0;
   bool explain_rules = false;

@@ -38,6 +38,10 @@ bool merge_equal(ir::Graph& graph, Progress& progress);
 /// Removes nodes whose results nobody uses, and captures that no body uses.
 bool remove_dead(ir::Graph& graph);
 
+/// With Options::zero_padding: computes only the rows of tokens that the input "attention_mask" keeps, where attention over
+/// [texts, length, ...] excludes exactly the others. Exact on the kept rows; the others become zeros.
+bool remove_padding(ir::Graph& graph, Progress& progress);
+
 /// Throws Internal where the graph breaks an invariant: an input of a node that is none, a use of a removed node, a
 /// value whose producer does not list it, a cycle. `after` names the step in the message.
 void verify(const ir::Graph& graph, const std::string& after);

@@ -172,6 +172,7 @@ void rewrite_graph(Graph& graph, Progress& progress) {
   driver.run(Stage::kLayout);
   fold(graph, progress);
   merge_equal(graph, progress);
+  remove_padding(graph, progress);
   remove_dead(graph);
   verify(graph, "rewriting");
 }

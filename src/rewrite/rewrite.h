@@ -18,6 +18,7 @@ struct Options {
   bool explain = false;                ///< collect near misses in the report
   bool widen_half = true;              ///< float16 graphs compute in float32 throughout, without rounding in between
   bool known_values = true;            ///< values known from symbols leave the graph; false for saving it as ONNX
+  bool zero_padding = false;           ///< leave out rows that the attention mask excludes: zeros in the outputs
   int64_t fold_bytes = int64_t{1} << 32;  ///< constants that folding may make, in all
 };
 
