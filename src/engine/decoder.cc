@@ -38,11 +38,13 @@ class HubDecoder final : public Decoder {
   HubDecoder(const DecoderFiles& files, const DecoderOptions& options)
       : options_(options), layout_(files.layout), model_type_(files.model_type),
         pairs_(pairs_of(files)), cache_(self_pairs(pairs_), options.cache_limit), cross_(pairs_.size()),
-        staging_(pairs_.size() + 4) {
+        staging_(kFirstPast + pairs_.size()) {
+    for (size_t i = 0, next = 0; i < pairs_.size(); ++i) in_cache_.push_back(pairs_[i].cross ? 0 : next++);
     if (files.encoder) encoder_ = std::make_unique<Session>(Model::compile(files.encoder, options.model));
-    DecoderGraphOptions graph{options.model, files.first_branches, false, false, true};
+    DecoderGraphOptions graph{options.model, files.first_branches, false, false, true, false};
     if (files.first) first_ = compile_decoder(files.first, pairs_, graph);
     graph.no_past = false;
+    graph.in_place = options.in_place;
     graph.use_cache = true;
     graph.one_token = files.layout != DecoderLayout::kSingle;
     if (files.step) step_ = compile_decoder(files.step, pairs_, graph);
@@ -115,6 +117,7 @@ class HubDecoder final : public Decoder {
 
   ConstView forward(const Tokens& tokens, Logits logits) override {
     const int64_t count = check(tokens), before = length();
+    MemoryScope scope((step_ ? *step_ : *first_).model->budget());
     cache_.reserve(cached() ? before + count : 0);
     history_.append(tokens, count);
     Tensor out = logits_.get(DType::kF32, logits == Logits::kAll ? Extents{rows(), count, vocabulary_} : Extents{rows(), vocabulary_});
@@ -169,6 +172,13 @@ class HubDecoder final : public Decoder {
   }
 
  private:
+  /// Where the staging of past keys and values begins, behind that of ids, masks and positions.
+  static constexpr size_t kFirstPast = 4;
+
+  /// The tokens [first, first + count) that one run computes, and how many of them get logits.
+  struct Span {
+    int64_t first, count, last;
+  };
   /// What the current call of forward() gives.
   struct Wanted {
     Logits logits = Logits::kLast;
@@ -187,11 +197,6 @@ class HubDecoder final : public Decoder {
     }
     return out;
   }
-  /// Index in the cache of a pair that is not cross.
-  size_t in_cache(size_t pair) const {
-    return static_cast<size_t>(std::count_if(pairs_.begin(), pairs_.begin() + static_cast<std::ptrdiff_t>(pair), [](const auto& p) { return !p.cross; }));
-  }
-
   void require_encoder() const {
     if (!encoder_) fail(ErrorKind::kInvalidInput, "the model has no encoder");
   }
@@ -218,73 +223,97 @@ class HubDecoder final : public Decoder {
     return count;
   }
 
-  Value input(const DecoderGraph& graph, size_t index, int64_t first, int64_t count) {
+  bool is_step(const DecoderGraph& graph) const { return step_ && &graph == &*step_; }
+
+  /// A tensor whose size alone counts.
+  static Tensor size_only(int64_t size) {
+    static const std::byte nothing{};
+    return Tensor(DType::kU8, {size}, nullptr, &nothing);
+  }
+
+  Tensor history(DecoderInput kind, void (TokenHistory::*method)(int64_t, int64_t, int64_t*) const, int64_t first, int64_t count) {
+    Tensor t = staging_[static_cast<size_t>(kind)].get(DType::kI64, {rows(), count});
+    (history_.*method)(first, count, t.mutable_view().as<int64_t>());
+    return t;
+  }
+
+  Tensor input(const DecoderGraph& graph, size_t index, const Span& run) {
     const auto [kind, pair] = graph.inputs[index];
-    const bool whole = &graph != (step_ ? &*step_ : nullptr);
-    const auto fill = [&](int64_t n, auto method, int64_t from) {
-      Tensor t = staging_[static_cast<size_t>(kind)].get(DType::kI64, {rows(), n});
-      (history_.*method)(from, n, t.mutable_view().as<int64_t>());
-      return t;
-    };
+    const auto p = static_cast<size_t>(pair);
     switch (kind) {
-      case DecoderInput::kIds: return fill(count, &TokenHistory::ids, first);
-      case DecoderInput::kPositions: return fill(count, &TokenHistory::positions, first);
-      case DecoderInput::kMask: return fill(first + count, &TokenHistory::mask, 0);
+      case DecoderInput::kIds: return history(kind, &TokenHistory::ids, run.first, run.count);
+      case DecoderInput::kPositions: return history(kind, &TokenHistory::positions, run.first, run.count);
+      case DecoderInput::kMask: return history(kind, &TokenHistory::mask, 0, run.first + run.count);
       case DecoderInput::kSource: return source_.get();
       case DecoderInput::kSourceMask: return source_masks_.get();
+      case DecoderInput::kCacheSlots: return Tensor(DType::kI64, {rows()}, nullptr, reinterpret_cast<const std::byte*>(cache_.slots().data()));
+      case DecoderInput::kCachePast: return size_only(run.first);
+      case DecoderInput::kLastRows: return size_only(run.last);
       case DecoderInput::kPast:
       case DecoderInput::kCross: break;
     }
-    const auto p = static_cast<size_t>(pair);
-    if (kind == DecoderInput::kCross && !whole) return cross_[p].get();
-    const int64_t length = whole ? 0 : first;
-    Tensor past = staging_[4 + p].get(pairs_[p].dtype, {rows(), pairs_[p].heads, length, pairs_[p].width});
-    if (length > 0) cache_.read(in_cache(p), past.mutable_view());
+    if (kind == DecoderInput::kCross && is_step(graph)) return cross_[p].get();
+    if (graph.in_place[p]) return cache_.buffer(in_cache_[p]);
+    const int64_t length = is_step(graph) ? run.first : 0;
+    Tensor past = staging_[kFirstPast + p].get(pairs_[p].dtype, {rows(), pairs_[p].heads, length, pairs_[p].width});
+    if (length > 0) cache_.read(in_cache_[p], past.mutable_view());
     return past;
   }
 
   void run(DecoderGraph& graph, int64_t first, int64_t count) {
+    const bool all = wanted_.logits == Logits::kAll;
+    const Span span{first, count, graph.last_rows ? (all ? std::min(count, wanted_.count) : 1) : count};
     MemoryScope scope(graph.model->budget());
-    std::vector<Value> values;
-    for (size_t i = 0; i < graph.inputs.size(); ++i) values.push_back(input(graph, i, first, count));
-    const auto results = graph.execution->run(values, {}, {}, settings_);
+    for (size_t i = 0; i < graph.inputs.size(); ++i) graph.values[i] = input(graph, i, span);
+    // What the caller wants is written where it wants it; what it does not want, or in parts, takes a detour.
+    const bool direct = wanted_.logits != Logits::kNone && span.last == (all ? wanted_.count : 1) && first + count == wanted_.first + wanted_.count;
+    const Extents extents{rows(), span.last, vocabulary_};
+    Tensor& logits = graph.lent[static_cast<size_t>(graph.logits)];
+    logits = direct ? Tensor(DType::kF32, extents, nullptr, reinterpret_cast<const std::byte*>(wanted_.out)) : detour_.get(DType::kF32, extents);
+    if (is_step(graph) && keeps_all(graph)) {
+      graph.execution->run_into(graph.values, graph.lent, settings_);
+    } else {
+      const auto results = graph.execution->run(graph.values, graph.lent, {}, settings_);
+      for (size_t p = 0; cached() && p < pairs_.size(); ++p) keep(graph, p, results, span);
+    }
     ++statistics_.runs;
-    for (size_t p = 0; cached() && p < pairs_.size(); ++p) keep(graph, p, results, first, count);
     if (cached()) cache_.advance(count);
-    take_logits(results[static_cast<size_t>(graph.logits)].tensor(), first, count);
+    if (!direct) take_logits(logits, span);
+  }
+
+  /// Every pair that grows is written in place.
+  bool keeps_all(const DecoderGraph& graph) const {
+    for (size_t p = 0; p < pairs_.size(); ++p) {
+      if (!pairs_[p].cross && !graph.in_place[p]) return false;
+    }
+    return true;
   }
 
   /// Puts what a run gives of a pair into the cache.
-  void keep(const DecoderGraph& graph, size_t pair, const std::vector<Value>& results, int64_t first, int64_t count) {
+  void keep(const DecoderGraph& graph, size_t pair, const std::vector<Value>& results, const Span& run) {
     const DecoderPair& p = pairs_[pair];
-    const bool step = &graph == &*step_;
-    if (p.cross && step) return;
+    if (graph.in_place[pair] || (p.cross && is_step(graph))) return;
     const int index = graph.presents[pair];
     if (index < 0) fail(ErrorKind::kUnsupportedModel, "the graph has no output for '", p.name, "', which the next step takes as an input");
     const Tensor& present = results[static_cast<size_t>(index)].tensor();
     if (p.cross) return cross_[pair].set(present);
-    const Extents wanted{rows(), p.heads, first + count, p.width};
+    const Extents wanted{rows(), p.heads, run.first + run.count, p.width};
     if (!(present.extents() == wanted) || present.dtype() != p.dtype) {
       fail(ErrorKind::kUnsupportedModel, "the graph gives ", present.extents().text(), " for '", p.name, "' where ", wanted.text(), " is needed");
     }
-    cache_.write(in_cache(pair), present.view(), first);
+    cache_.write(in_cache_[pair], present.view(), run.first);
   }
 
-  /// Copies the logits of a run over the tokens [first, first + count) where the caller wants them.
-  void take_logits(const Tensor& logits, int64_t first, int64_t count) {
-    const Extents need{rows(), count, vocabulary_};
-    if (logits.dtype() != DType::kF32 || !(logits.extents() == need)) {
-      fail(ErrorKind::kUnsupportedModel, "the graph gives logits ", dtype_name(logits.dtype()), logits.extents().text(), " where float32", need.text(), " is needed");
-    }
+  /// Copies the logits of a run where the caller wants them.
+  void take_logits(const Tensor& logits, const Span& run) {
     if (wanted_.logits == Logits::kNone) return;
-    const int64_t end = wanted_.first + wanted_.count;
     const bool all = wanted_.logits == Logits::kAll;
-    const int64_t from = all ? std::max(first, wanted_.first) : end - 1;
-    if (first + count <= from) return;
-    const int64_t n = first + count - from;
+    const int64_t end = run.first + run.count, have = end - run.last;
+    const int64_t from = all ? std::max(have, wanted_.first) : wanted_.first + wanted_.count - 1;
+    if (end <= from) return;
     for (int64_t r = 0; r < rows(); ++r) {
       float* out = wanted_.out + (all ? r * wanted_.count + from - wanted_.first : r) * vocabulary_;
-      std::memcpy(out, logits.as<float>() + (r * count + from - first) * vocabulary_, static_cast<size_t>(n * vocabulary_) * sizeof(float));
+      std::memcpy(out, logits.as<float>() + (r * run.last + from - have) * vocabulary_, static_cast<size_t>((end - from) * vocabulary_) * sizeof(float));
     }
   }
 
@@ -292,6 +321,7 @@ class HubDecoder final : public Decoder {
   DecoderLayout layout_;
   std::string model_type_;
   std::vector<DecoderPair> pairs_;
+  std::vector<size_t> in_cache_;  ///< of each pair that grows its index in the cache
   std::unique_ptr<Session> encoder_;
   std::optional<DecoderGraph> first_, step_;
   bool with_source_ = false;
@@ -304,7 +334,7 @@ class HubDecoder final : public Decoder {
   SourceRows source_, source_masks_;
   std::vector<SourceRows> cross_;
   std::vector<Staging> staging_;
-  Staging logits_;
+  Staging logits_, detour_;
   Wanted wanted_;
   DecoderStatistics statistics_;
 };

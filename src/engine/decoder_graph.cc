@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "rewrite/decoder_passes.h"
+
 namespace sdx::engine {
 namespace {
 
@@ -23,6 +25,9 @@ std::optional<DecoderInput> plain_kind(std::string_view name, bool with_source) 
   if (name == "encoder_attention_mask") return DecoderInput::kSourceMask;
   if (name == "decoder_attention_mask") return DecoderInput::kMask;
   if (name == "attention_mask") return with_source ? DecoderInput::kSourceMask : DecoderInput::kMask;
+  if (name == rewrite::kCacheSlots) return DecoderInput::kCacheSlots;
+  if (name == rewrite::kCachePast) return DecoderInput::kCachePast;
+  if (name == rewrite::kLastRows) return DecoderInput::kLastRows;
   if (name == "position_ids" || name == "decoder_position_ids") return DecoderInput::kPositions;
   return std::nullopt;
 }
@@ -60,6 +65,7 @@ class Describer {
       case DecoderInput::kSourceMask: return {"batch", "source"};
       case DecoderInput::kPast:
       case DecoderInput::kCross: break;
+      default: return {};
     }
     const DecoderPair& p = pairs_[static_cast<size_t>(input.pair)];
     const std::string length = options_.no_past ? "0" : input.kind == DecoderInput::kPast ? "past" : "source";
@@ -78,6 +84,35 @@ std::vector<std::string> source_shape(const onnx::ValueInfoView& input) {
   const auto& dims = input.type.dims;
   const int64_t width = dims.size() == 3 ? number(dims[2]) : -1;
   return {"batch", "source", width >= 0 ? std::to_string(width) : "source_width"};
+}
+
+/// The names of the inputs and outputs of the pairs that grow.
+std::vector<rewrite::CachePair> growing_pairs(const onnx::ModelFile& file, const std::vector<DecoderPair>& pairs) {
+  std::vector<rewrite::CachePair> out(pairs.size());
+  const auto self = [&](const std::string& suffix) {
+    const int pair = find_pair(pairs, suffix);
+    return pair >= 0 && !pairs[static_cast<size_t>(pair)].cross ? pair : -1;
+  };
+  for (const auto& input : file.model().graph.inputs) {
+    if (const int pair = self(past_suffix(input.name)); pair >= 0) out[static_cast<size_t>(pair)].past = input.name;
+  }
+  for (const auto& output : file.model().graph.outputs) {
+    if (const int pair = self(present_suffix(output.name)); pair >= 0) out[static_cast<size_t>(pair)].present = output.name;
+  }
+  return out;
+}
+
+/// An output of a kept cache must be the input's own memory.
+void check_in_place(const DecoderGraph& graph) {
+  const plan::Program& program = graph.model->program();
+  for (size_t i = 0; i < graph.inputs.size(); ++i) {
+    const auto [kind, pair] = graph.inputs[i];
+    if (kind != DecoderInput::kPast || !graph.in_place[static_cast<size_t>(pair)]) continue;
+    const int present = graph.presents[static_cast<size_t>(pair)];
+    const plan::SlotInfo& slot = program.slots[static_cast<size_t>(program.outputs[static_cast<size_t>(present)])];
+    if (slot.storage == plan::Storage::kAlias && slot.alias_of == program.inputs[i]) continue;
+    fail(ErrorKind::kInternal, "the cache '", slot.name, "' is not written in place");
+  }
 }
 
 }  // namespace
@@ -114,6 +149,14 @@ DecoderGraph compile_decoder(const SharedFile& file, const std::vector<DecoderPa
     model.import.shapes[name] = kind.kind == DecoderInput::kSource ? source_shape(*input) : describer.shape(kind);
   }
   DecoderGraph graph;
+  const auto growing = growing_pairs(*file, pairs);
+  graph.in_place.assign(pairs.size(), false);
+  model.finish = [&](ir::Graph& g) {
+    if (options.in_place && options.model.rewrite.enabled) graph.in_place = rewrite::keep_caches(g, growing);
+    if (options.model.rewrite.enabled) graph.last_rows = rewrite::keep_last_rows(g, "logits");
+  };
+  model.plan.growing = {"past"};
+  for (const auto& pair : growing) model.plan.states.push_back(pair.past);
   graph.model = Model::compile(file, model);
   graph.one_token = options.one_token;
   for (const Port& port : graph.model->inputs()) graph.inputs.push_back(describer.input(port.name));
@@ -124,6 +167,9 @@ DecoderGraph compile_decoder(const SharedFile& file, const std::vector<DecoderPa
     if (const int pair = find_pair(pairs, present_suffix(outputs[i].name)); pair >= 0) graph.presents[static_cast<size_t>(pair)] = static_cast<int>(i);
   }
   if (graph.logits < 0) fail(ErrorKind::kUnsupportedModel, "the graph has no output 'logits'");
+  check_in_place(graph);
+  graph.values.resize(graph.inputs.size());
+  graph.lent.resize(outputs.size());
   graph.execution = std::make_unique<Execution>(graph.model->program());
   return graph;
 }

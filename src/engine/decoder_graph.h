@@ -19,6 +19,9 @@ enum class DecoderInput : uint8_t {
   kSourceMask,  ///< [batch, source]
   kPast,        ///< keys or values of the tokens before
   kCross,       ///< keys or values of the source
+  kCacheSlots,  ///< as rewrite/decoder_passes.h has it
+  kCachePast,
+  kLastRows,
 };
 
 /// Keys or values that a decoder keeps between steps.
@@ -35,6 +38,7 @@ struct DecoderGraphOptions {
   bool has_branch = false, use_cache = false;  ///< of a file with the input use_cache_branch: the branch to take
   bool one_token = false;                      ///< it is only valid for one new token at a time
   bool no_past = false;                        ///< what it takes as past stays empty
+  bool in_place = false;                       ///< keys and values may be written into a cache of the caller
 };
 
 struct DecoderGraph {
@@ -47,8 +51,12 @@ struct DecoderGraph {
   std::vector<Input> inputs;   ///< in the model's order
   int logits = -1;             ///< index of the output
   std::vector<int> presents;   ///< for each pair the output that holds it, or -1
+  std::vector<bool> in_place;  ///< of each pair: the graph writes to the cache
+  bool last_rows = false;      ///< it computes as many rows of logits as it is asked for
   bool one_token = false;
   std::unique_ptr<Execution> execution;
+  std::vector<Value> values;   ///< for the inputs, from run to run
+  std::vector<Tensor> lent;    ///< for the outputs
 };
 
 /// The pairs that a file takes as past. Throws UnsupportedModel where they are not [batch, heads, past, width].

@@ -27,6 +27,22 @@ std::shared_ptr<const Layout> LayoutCache::find(int segment, const Bindings& bin
   return recent_.front().second;
 }
 
+std::shared_ptr<const Layout> LayoutCache::find_growing(int segment, const Bindings& bindings) {
+  if (program_.growing.empty()) return find(segment, bindings);
+  rounded_ = bindings;
+  for (int s : program_.growing) {
+    int64_t& value = rounded_[static_cast<size_t>(s)];
+    if (value != kUnbound) value = value / kRange * kRange + kRange - 1;
+  }
+  std::shared_ptr<const Layout> layout;
+  try {
+    layout = find(segment, rounded_);
+  } catch (const Error&) {
+    // The end of the range may be more than the model allows; what is asked for may not.
+  }
+  return layout && plan::fits(program_, *layout, bindings) ? layout : find(segment, bindings);
+}
+
 /// The services of a run for its operators.
 class Execution::Host final : public ir::RunHost {
  public:
@@ -58,8 +74,9 @@ class Execution::Host final : public ir::RunHost {
     extra_.clear();
     overflow_ = 0;
     block_.reset();
-    block_ = allocate(DType::kU8, wanted_);
-    capacity_ = wanted_;
+    // What grows with the sequence is asked for again a little larger in each run.
+    capacity_ = wanted_ + wanted_ / 2;
+    block_ = allocate(DType::kU8, capacity_);
   }
   int64_t bytes() const { return capacity_; }
 
@@ -184,8 +201,9 @@ void Execution::point_aliases(SlotId root) {
 void Execution::place(const Layout::Place& at, std::byte* arena, std::span<const Tensor> outputs) {
   const SlotInfo& info = program_.slots[static_cast<size_t>(at.slot)];
   ir::Slot& s = slot(at.slot);
+  const Extents extents = at.grows ? *info.fact.shape.evaluate(bindings_) : at.extents;
   s.view.dtype = info.fact.dtype;
-  s.view.extents = at.extents;
+  s.view.extents = extents;
   s.present = true;
   if (info.storage == Storage::kArena) {
     s.view.data = arena + at.offset;
@@ -195,20 +213,29 @@ void Execution::place(const Layout::Place& at, std::byte* arena, std::span<const
   } else {
     for (size_t i = 0; i < outputs.size(); ++i) {
       if (program_.outputs[i] != at.slot || !outputs[i].defined()) continue;
-      if (outputs[i].dtype() != info.fact.dtype || !(outputs[i].extents() == at.extents)) {
+      if (outputs[i].dtype() != info.fact.dtype || !(outputs[i].extents() == extents)) {
         fail(ErrorKind::kInvalidInput, "output '", program_.output_names[i], "' is given memory for ", dtype_name(outputs[i].dtype()),
-             outputs[i].extents().text(), " but is ", dtype_name(info.fact.dtype), at.extents.text());
+             outputs[i].extents().text(), " but is ", dtype_name(info.fact.dtype), extents.text());
       }
       ir::fill(s, outputs[i]);
       return;
     }
-    ir::fill(s, Tensor(info.fact.dtype, at.extents));
+    ir::fill(s, Tensor(info.fact.dtype, extents));
   }
+}
+
+void Execution::place_known(const Layout& layout, size_t index, bool same) {
+  const SlotInfo& info = program_.slots[static_cast<size_t>(layout.known_slots[index])];
+  ir::Slot& s = slot(layout.known_slots[index]);
+  if (!layout.known_grows[index]) return ir::fill(s, layout.known[index]);
+  // The layout's tensor is shared; this one changes from run to run.
+  if (!same) ir::fill(s, Tensor(info.fact.dtype, layout.known[index].extents()));
+  plan::write_known(info, bindings_, s.view);
 }
 
 void Execution::start_segment(int segment, std::span<const Tensor> outputs) {
   const auto at = static_cast<size_t>(segment);
-  auto layout = layouts_.find(segment, bindings_);
+  auto layout = layouts_.find_growing(segment, bindings_);
   if (layout->arena_bytes > arena_bytes_[at]) {
     arenas_[at].reset();
     arenas_[at] = allocate(DType::kU8, layout->arena_bytes);
@@ -217,10 +244,10 @@ void Execution::start_segment(int segment, std::span<const Tensor> outputs) {
   }
   const bool same = current_[at] == layout;
   for (size_t i = 0; i < layout->known.size(); ++i) {
-    if (!same) ir::fill(slot(layout->known_slots[i]), layout->known[i]);
+    if (!same || layout->known_grows[i]) place_known(*layout, i, same);
   }
   for (const Layout::Place& p : layout->places) {
-    if (same && program_.slots[static_cast<size_t>(p.slot)].storage == Storage::kArena) continue;
+    if (same && !p.grows && program_.slots[static_cast<size_t>(p.slot)].storage == Storage::kArena) continue;
     if (program_.slots[static_cast<size_t>(p.slot)].storage != Storage::kAlias) place(p, arenas_[at].get(), outputs);
   }
   for (const Layout::Place& p : layout->places) {
@@ -272,32 +299,54 @@ void Execution::step(size_t index, const RunSettings& settings) {
   settings.profile->push_back(std::move(sample));
 }
 
+bool Execution::fill_lent(size_t index, const Tensor& lent) {
+  const ir::Slot& from = slot(program_.outputs[index]);
+  if (!lent.defined() || !from.present || from.sequence) return false;
+  if (from.view.data == lent.view().data) return true;
+  if (from.view.dtype != lent.dtype() || !(from.view.extents == lent.extents())) {
+    fail(ErrorKind::kInvalidInput, "output '", program_.output_names[index], "' is given memory for ", dtype_name(lent.dtype()),
+         lent.extents().text(), " but is ", dtype_name(from.view.dtype), from.view.extents.text());
+  }
+  Tensor target = lent;
+  ir::copy_elements(from.view, target.mutable_view());
+  return true;
+}
+
 std::vector<Value> Execution::take_outputs(std::span<const Tensor> lent) {
   std::vector<Value> out;
   for (size_t i = 0; i < program_.outputs.size(); ++i) {
-    Value v = ir::to_value(slot(program_.outputs[i]));
-    if (i < lent.size() && lent[i].defined() && v.is_tensor() && v.tensor().view().data != lent[i].view().data) {
-      if (v.tensor().dtype() != lent[i].dtype() || !(v.tensor().extents() == lent[i].extents())) {
-        fail(ErrorKind::kInvalidInput, "output '", program_.output_names[i], "' is given memory for ", dtype_name(lent[i].dtype()),
-             lent[i].extents().text(), " but is ", dtype_name(v.tensor().dtype()), v.tensor().extents().text());
-      }
-      Tensor target = lent[i];
-      ir::copy_elements(v.tensor().view(), target.mutable_view());
-      v = target;
-    }
-    out.push_back(std::move(v));
+    if (i < lent.size() && fill_lent(i, lent[i])) out.emplace_back(lent[i]);
+    else out.push_back(ir::to_value(slot(program_.outputs[i])));
   }
+  return out;
+}
+
+void Execution::release() {
   for (size_t i = 0; i < slots_.size(); ++i) {
     const Storage storage = program_.slots[i].storage;
     if (storage == Storage::kConstant || storage == Storage::kKnown || storage == Storage::kArena) continue;
     slots_[i].owner.reset();
     slots_[i].sequence.reset();
   }
-  return out;
 }
 
 std::vector<Value> Execution::run(std::span<const Value> inputs, std::span<const Tensor> outputs, const Bindings& outer,
                                   const RunSettings& settings) {
+  execute(inputs, outputs, outer, settings);
+  auto results = take_outputs(outputs);
+  release();
+  return results;
+}
+
+void Execution::run_into(std::span<const Value> inputs, std::span<const Tensor> outputs, const RunSettings& settings) {
+  static const Bindings kNothing;
+  execute(inputs, outputs, kNothing, settings);
+  for (size_t i = 0; i < outputs.size(); ++i) fill_lent(i, outputs[i]);
+  release();
+}
+
+void Execution::execute(std::span<const Value> inputs, std::span<const Tensor> outputs, const Bindings& outer,
+                        const RunSettings& settings) {
   host_->start(settings);
   bindings_ = outer;
   bindings_.resize(static_cast<size_t>(program_.symbols->count()), kUnbound);
@@ -316,7 +365,6 @@ std::vector<Value> Execution::run(std::span<const Value> inputs, std::span<const
     }
   }
   while (segment + 1 < program_.segments) start_segment(++segment, outputs);
-  return take_outputs(outputs);
 }
 
 }  // namespace sdx::engine

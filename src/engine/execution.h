@@ -22,14 +22,18 @@ class LayoutCache {
  public:
   explicit LayoutCache(const plan::Program& program) : program_(program) {}
   std::shared_ptr<const plan::Layout> find(int segment, const Bindings& bindings);
+  /// One that is good for a range of the symbols that grow, where there is one; else as find(). For one run at a time.
+  std::shared_ptr<const plan::Layout> find_growing(int segment, const Bindings& bindings);
 
  private:
   using Key = std::pair<int, Bindings>;
   static constexpr size_t kMost = 32;
+  static constexpr int64_t kRange = 64;  ///< values of a growing symbol that share a layout
 
   const plan::Program& program_;
   std::mutex mutex_;
   std::list<std::pair<Key, std::shared_ptr<const plan::Layout>>> recent_;  ///< most recently used first
+  Bindings rounded_;
 };
 
 /// What the instructions of a run took, for the profiler.
@@ -60,6 +64,10 @@ class Execution {
   std::vector<Value> run(std::span<const Value> inputs, std::span<const Tensor> outputs, const Bindings& outer,
                          const RunSettings& settings);
 
+  /// The same where the caller needs no outputs but those that it lends memory for; allocates nothing where an earlier run
+  /// had the same sizes, symbols that grow aside.
+  void run_into(std::span<const Value> inputs, std::span<const Tensor> outputs, const RunSettings& settings);
+
   /// Bytes that this execution holds between runs.
   int64_t bytes() const;
 
@@ -67,14 +75,19 @@ class Execution {
   class Host;
   struct Frame;
 
+  void execute(std::span<const Value> inputs, std::span<const Tensor> outputs, const Bindings& outer, const RunSettings& settings);
+  void release();
   void bind_inputs(std::span<const Value> inputs);
   void bind_dims(const ir::Fact& fact, const Extents& extents, const std::string& name);
   void start_segment(int segment, std::span<const Tensor> outputs);
+  void place_known(const plan::Layout& layout, size_t index, bool same);
   void place(const plan::Layout::Place& place, std::byte* arena, std::span<const Tensor> outputs);
   void point_aliases(plan::SlotId root);
   void step(size_t index, const RunSettings& settings);
   void step_dynamic(size_t index, ir::RunContext& context, std::span<ir::Slot* const> in, std::span<ir::Slot* const> out,
                     const RunSettings& settings);
+  /// Sees to it that an output is in the memory lent for it; false where there is none.
+  bool fill_lent(size_t index, const Tensor& lent);
   std::vector<Value> take_outputs(std::span<const Tensor> lent);
   ir::Slot& slot(plan::SlotId id) { return slots_[static_cast<size_t>(id)]; }
 

@@ -41,11 +41,12 @@ std::shared_ptr<const Model> Model::compile(std::shared_ptr<const onnx::ModelFil
   model->file_ = std::move(file);
   ir::Graph graph = import::import_model(*model->file_, options.import);
   model->times_.import = watch.lap();
-  for (ir::ValueId v : graph.inputs()) model->inputs_.push_back({graph.value(v).name, graph.fact(v)});
   graph = rewrite::rewrite(std::move(graph), options.rewrite, model->report_);
+  if (options.finish) options.finish(graph);
   model->times_.rewrite = watch.lap();
+  for (ir::ValueId v : graph.inputs()) model->inputs_.push_back({graph.value(v).name, graph.fact(v)});
   for (size_t i = 0; i < graph.outputs().size(); ++i) model->outputs_.push_back({graph.output_names()[i], graph.fact(graph.outputs()[i])});
-  model->program_ = plan::make_program(std::move(graph));
+  model->program_ = plan::make_program(std::move(graph), options.plan);
   // Weights that were packed or converted are not read again; those in use come back page by page.
   model->file_->release_all();
   model->times_.plan = watch.lap();

@@ -31,6 +31,8 @@ struct LoadTimes {
 struct ModelOptions {
   import::Options import;
   rewrite::Options rewrite;
+  std::function<void(ir::Graph&)> finish;  ///< changes the graph between rewriting and planning; may be empty
+  plan::Options plan;
   /// Bytes that loading and running may allocate beyond the mapped file; 0: no limit.
   int64_t memory_limit = 0;
 };

@@ -64,7 +64,7 @@ void score_row(const AttentionCall& call, ScoreStage stage, int64_t batch, int64
   const AttentionShape& s = call.shape;
   const int64_t group = call.heads / call.kv_heads;
   const float* q = call.q.data + batch * call.q.batch + head * call.q.head + row * call.q.row;
-  const float* k = call.k.data + batch * call.k.batch + head / group * call.k.head;
+  const float* k = call.k.data + (call.slots ? call.slots[batch] : batch) * call.k.batch + head / group * call.k.head;
   const auto at = [&](const auto& t, int64_t key) {
     return t.data[batch * t.strides[0] + head * t.strides[1] + row * t.strides[2] + key * t.strides[3]];
   };
@@ -114,8 +114,9 @@ void run_attention(const ir::RunContext& c, AttentionCall call) {
       if (call.offsets) shape.causal_offset = call.offsets[batch];
       kernels::AttentionHead one;
       one.q = matrix(call.q, batch, head);
-      one.k = matrix(call.k, batch, head / group);
-      one.v = matrix(call.v, batch, head / group);
+      const int64_t slot = call.slots ? call.slots[batch] : batch;
+      one.k = matrix(call.k, slot, head / group);
+      one.v = matrix(call.v, slot, head / group);
       one.mask = term(call.mask, batch, head);
       one.bias = term(call.bias, batch, head);
       one.allowed = term(call.allowed, batch, head);

@@ -51,6 +51,7 @@ struct AttentionCall {
   ScoresView<float> mask, bias;
   ScoresView<uint8_t> allowed;
   const int64_t* keys = nullptr;     ///< keys of each batch item, at most shape.skv; null: shape.skv
+  const int64_t* slots = nullptr;    ///< batch item of k and v for each of q; null: the same
   const int64_t* offsets = nullptr;  ///< causal offset of each batch item; null: shape.causal_offset
 
   void set_out_bhsd(float* data) {

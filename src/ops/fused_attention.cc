@@ -9,6 +9,8 @@ namespace sdx::ops {
 namespace {
 
 /// Layouts: "bhsd", "bshd", "bhds" (all 4-D) and "bsm" [batch, rows, heads * width], which needs the number of heads.
+/// Inputs: q, k, v, mask, bias; where keys and values lie in a cache also keys int64 [1], how many of its rows count, and
+/// slots int64 [batch]: batch item b then reads k[slots[b]] and v[slots[b]].
 struct FusedAttentionAttrs {
   std::string q_layout = "bhsd", k_layout = "bhsd", v_layout = "bhsd", out_layout = "bhsd";
   int64_t heads = 0, kv_heads = 0;  ///< of "bsm" operands; 0 for kv_heads: heads
@@ -60,6 +62,19 @@ void check_masks(InferContext& c, const Shape& scores) {
   }
 }
 
+/// What a cache makes of the keys: their number is a value, and the batch of k and v has no meaning.
+Dim cached_keys(InferContext& c, const HeadDims& q, const HeadDims& k) {
+  c.require_dtype(5, {DType::kI64});
+  c.require_dtype(6, {DType::kI64});
+  c.require_rank(5, 1, 1);
+  c.require_rank(6, 1, 1);
+  if (c.input(6).shape.has_rank()) c.require_equal(q.batch, c.input(6).shape[0], "the batch size of queries and the number of slots");
+  const auto& values = c.input(5).values;
+  const Dim keys = values && values->size() == 1 ? values->front() : c.fresh_shape(1)[0];
+  c.require_at_most(keys, k.rows, "the keys and the room of the cache");
+  return keys;
+}
+
 void infer(InferContext& c) {
   const auto& a = c.attrs<FusedAttentionAttrs>();
   c.require_dtype(0, {DType::kF32, DType::kF16, DType::kBF16});
@@ -67,7 +82,9 @@ void infer(InferContext& c) {
   c.require_same_dtype(0, 2);
   const HeadDims q = split(c, 0, a.q_layout, a.heads), k = split(c, 1, a.k_layout, a.key_heads());
   const HeadDims v = split(c, 2, a.v_layout, a.key_heads());
-  c.require_equal(q.batch, k.batch, "the batch sizes of queries and keys");
+  if (c.has(5) != c.has(6)) c.invalid("keys and slots of a cache go together; one of them is missing");
+  const Dim keys = c.has(5) ? cached_keys(c, q, k) : k.rows;
+  if (!c.has(5)) c.require_equal(q.batch, k.batch, "the batch sizes of queries and keys");
   c.require_equal(k.batch, v.batch, "the batch sizes of keys and values");
   c.require_equal(k.heads, v.heads, "the heads of keys and values");
   c.require_equal(k.rows, v.rows, "the rows of keys and values");
@@ -76,7 +93,7 @@ void infer(InferContext& c) {
     if (k.heads.is(0)) c.invalid("attention needs at least one head of keys");
     c.require_equal(floor_mod(q.heads, k.heads), 0, "the heads of queries modulo those of keys and 0");
   }
-  check_masks(c, Shape({q.batch, q.heads, q.rows, k.rows}));
+  check_masks(c, Shape({q.batch, q.heads, q.rows, keys}));
   const DType type = c.input(0).dtype;
   if (a.out_layout == "bhsd") return c.set(0, type, Shape({q.batch, q.heads, q.rows, v.width}));
   if (a.out_layout == "bshd") return c.set(0, type, Shape({q.batch, q.rows, q.heads, v.width}));
@@ -108,6 +125,21 @@ HeadsView view_of(const ConstView& x, const std::string& layout, int64_t heads, 
   return {data, e[1] * e[2] * e[3], e[2] * e[3], 1, e[3]};
 }
 
+/// Narrows the call to the rows of a cache that count, and points each batch item to its slot.
+void use_cache(const RunContext& c, AttentionCall& call, int64_t slots) {
+  if (c.input(5).count() != 1) fail(ErrorKind::kInvalidInput, "keys has ", c.input(5).count(), " elements but must have 1");
+  const int64_t keys = *c.input(5).as<int64_t>();
+  if (keys < 0 || keys > call.shape.skv) {
+    fail(ErrorKind::kInvalidInput, keys, " keys are to be read from a cache with room for ", call.shape.skv);
+  }
+  call.shape.skv = keys;
+  call.slots = c.input(6).as<int64_t>();
+  for (int64_t b = 0; b < call.batch; ++b) {
+    if (call.slots[b] >= 0 && call.slots[b] < slots) continue;
+    fail(ErrorKind::kInvalidInput, "slot ", call.slots[b], " of batch item ", b, " is outside the cache of ", slots, " slots");
+  }
+}
+
 void run(RunContext& c) {
   if (widened(c, run)) return;
   const auto& a = c.attrs<FusedAttentionAttrs>();
@@ -122,8 +154,9 @@ void run(RunContext& c) {
   call.shape = {.sq = q.rows, .skv = k.rows, .d = q.width, .dv = v.width};
   call.shape.scale = a.scale.value_or(1 / std::sqrt(static_cast<float>(q.width)));
   call.shape.softcap = a.softcap;
+  if (c.has_input(5)) use_cache(c, call, k.batch);
   call.shape.causal = a.causal != 0;
-  call.shape.causal_offset = a.causal == 2 ? k.rows - q.rows : 0;
+  call.shape.causal_offset = a.causal == 2 ? call.shape.skv - q.rows : 0;
   call.shape.zero_masked_rows = a.zero_masked_rows;
   if (c.has_input(3)) {
     if (c.input(3).dtype == DType::kBool)
@@ -142,7 +175,7 @@ void run(RunContext& c) {
 const Op kFamily[] = {
     {.domain = kOwnDomain,
      .name = "FusedAttention",
-     .inputs = {3, 5},
+     .inputs = {3, 7},
      .outputs = {1, 1},
      .parse = Attrs::parse<FusedAttentionAttrs>,
      .infer = infer,

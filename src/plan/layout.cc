@@ -11,6 +11,16 @@ namespace {
 
 constexpr int64_t kAlignment = 64;
 
+bool grows(const Dim& d, const Program& program) {
+  if (d.known() || program.growing.empty()) return false;
+  std::vector<int> symbols;
+  d.collect_symbols(symbols);
+  return std::ranges::any_of(symbols, [&](int s) { return std::ranges::find(program.growing, s) != program.growing.end(); });
+}
+bool grows(const std::vector<Dim>& dims, const Program& program) {
+  return std::ranges::any_of(dims, [&](const Dim& d) { return grows(d, program); });
+}
+
 /// The elements of a value whose expressions are known, in its own type.
 Tensor evaluate_known(const SlotInfo& slot, std::span<const int64_t> bindings) {
   auto extents = slot.fact.shape.evaluate(bindings);
@@ -19,17 +29,32 @@ Tensor evaluate_known(const SlotInfo& slot, std::span<const int64_t> bindings) {
          slot.fact.shape.text());
   }
   Tensor t(slot.fact.dtype, *extents);
-  for (size_t i = 0; i < slot.fact.values->size(); ++i) {
-    auto v = (*slot.fact.values)[i].evaluate(bindings);
-    if (!v) fail(ErrorKind::kInternal, "known value '", slot.name, "' has an unbound symbol");
-    if (t.dtype() == DType::kI64) t.mutable_view().as<int64_t>()[i] = *v;
-    else if (t.dtype() == DType::kI32) t.mutable_view().as<int32_t>()[i] = static_cast<int32_t>(*v);
-    else t.mutable_view().as<uint8_t>()[i] = *v != 0;
-  }
+  write_known(slot, bindings, t.mutable_view());
   return t;
 }
 
 }  // namespace
+
+void write_known(const SlotInfo& slot, std::span<const int64_t> bindings, const View& to) {
+  for (size_t i = 0; i < slot.fact.values->size(); ++i) {
+    auto v = (*slot.fact.values)[i].evaluate(bindings);
+    if (!v) fail(ErrorKind::kInternal, "known value '", slot.name, "' has an unbound symbol");
+    if (to.dtype == DType::kI64) to.as<int64_t>()[i] = *v;
+    else if (to.dtype == DType::kI32) to.as<int32_t>()[i] = static_cast<int32_t>(*v);
+    else to.as<uint8_t>()[i] = *v != 0;
+  }
+}
+
+bool fits(const Program& program, const Layout& layout, std::span<const int64_t> bindings) {
+  for (const ir::Constraint* c : layout.constraints) ir::check(*c, bindings);
+  for (const Layout::Place& p : layout.places) {
+    if (!p.grows || p.offset < 0) continue;
+    const ir::Fact& fact = program.slots[static_cast<size_t>(p.slot)].fact;
+    const auto extents = fact.shape.evaluate(bindings);
+    if (!extents || dtype_bytes(fact.dtype, extents->count()) > dtype_bytes(fact.dtype, p.extents.count())) return false;
+  }
+  return true;
+}
 
 int64_t pack(std::span<Span> spans) {
   std::vector<size_t> by_size(spans.size());
@@ -58,6 +83,7 @@ std::shared_ptr<const Layout> make_layout(const Program& program, int segment, s
   for (const Instruction& instruction : program.instructions) {
     if (instruction.segment != segment) continue;
     for (const ir::Constraint& c : instruction.constraints) {
+      if (grows(c.a, program) || grows(c.b, program)) layout->constraints.push_back(&c);
       try {
         ir::check(c, bindings);
       } catch (Error& e) {
@@ -74,6 +100,7 @@ std::shared_ptr<const Layout> make_layout(const Program& program, int segment, s
     if (slot.storage == Storage::kKnown) {
       layout->known.push_back(evaluate_known(slot, bindings));
       layout->known_slots.push_back(static_cast<SlotId>(i));
+      layout->known_grows.push_back(grows(*slot.fact.values, program));
     }
     if (slot.storage != Storage::kArena && slot.storage != Storage::kOutput && slot.storage != Storage::kAlias) continue;
     auto extents = slot.fact.shape.evaluate(bindings);
@@ -82,7 +109,7 @@ std::shared_ptr<const Layout> make_layout(const Program& program, int segment, s
       spans.push_back({std::max<int64_t>(1, dtype_bytes(slot.fact.dtype, extents->count())), slot.first, slot.last});
       owners.push_back(layout->places.size());
     }
-    layout->places.push_back({static_cast<SlotId>(i), *extents, -1});
+    layout->places.push_back({static_cast<SlotId>(i), *extents, -1, grows(slot.fact.shape.dims(), program)});
   }
   layout->arena_bytes = pack(spans);
   for (size_t i = 0; i < spans.size(); ++i) layout->places[owners[i]].offset = spans[i].offset;

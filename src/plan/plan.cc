@@ -24,13 +24,18 @@ class Planner {
     }
   }
 
-  std::unique_ptr<Program> plan() {
+  std::unique_ptr<Program> plan(const Options& options) {
     order_ = graph_.order();
     slot_of_.assign(static_cast<size_t>(graph_.value_count()), kNoSlot);
     program_->symbols = graph_.symbol_table();
     classify();
     mark_needed();
-    for (ValueId v : graph_.inputs()) program_->inputs.push_back(new_slot(v, Storage::kInput));
+    for (ValueId v : graph_.inputs()) {
+      program_->inputs.push_back(new_slot(v, Storage::kInput));
+      SlotInfo& slot = program_->slots.back();
+      slot.state = std::ranges::find(options.states, slot.name) != options.states.end();
+    }
+    for (const std::string& name : options.growing) program_->growing.push_back(*graph_.symbols().symbol(name).symbol());
     for (NodeId id : order_) {
       if (needed_node_[static_cast<size_t>(id)]) emit(id);
     }
@@ -193,7 +198,7 @@ class Planner {
       const bool kept = dynamic ? wanted || (v != kNone && binds(v)) : v != kNone && (wanted || graph_.value(v).output == 0);
       instruction.outputs.push_back(kept ? new_slot(v, dynamic ? Storage::kDynamic : Storage::kArena) : kNoSlot);
     }
-    for (Graph& body : graph_.bodies(id)) instruction.bodies.push_back(Planner(std::move(body), &segment_of_symbol_).plan());
+    for (Graph& body : graph_.bodies(id)) instruction.bodies.push_back(Planner(std::move(body), &segment_of_symbol_).plan({}));
     program_->instructions.push_back(std::move(instruction));
   }
   /// A dynamic output that is not read may still be the one whose shape binds a symbol.
@@ -234,13 +239,15 @@ class Planner {
       if (instruction.dynamic || instruction.outputs.empty() || instruction.outputs[0] == kNoSlot) continue;
       const SlotId out = instruction.outputs[0];
       SlotInfo& result = program_->slots[static_cast<size_t>(out)];
-      if (result.storage != Storage::kArena) continue;
+      const bool is_output = result.storage == Storage::kOutput;
+      if (result.storage != Storage::kArena && !is_output) continue;
       for (size_t k = 0; k < instruction.inputs.size() && k < 32; ++k) {
         if (!(instruction.op->traits.in_place >> k & 1) || instruction.inputs[k] == kNoSlot) continue;
         const SlotId from = root(instruction.inputs[k]);
         const SlotInfo& operand = program_->slots[static_cast<size_t>(from)];
-        if (operand.storage != Storage::kArena || last[static_cast<size_t>(from)] != static_cast<int>(i)) continue;
-        if (!same_bytes(operand, result) || operand.segment != result.segment) continue;
+        const bool writable = operand.state || (operand.storage == Storage::kArena && !is_output);
+        if (!writable || last[static_cast<size_t>(from)] != static_cast<int>(i)) continue;
+        if (!same_bytes(operand, result) || (!operand.state && operand.segment != result.segment)) continue;
         if (std::ranges::count_if(instruction.inputs, [&](SlotId s) { return s != kNoSlot && root(s) == from; }) != 1) continue;
         take_over(out, from, last);
         break;
@@ -317,6 +324,8 @@ class Planner {
 
 }  // namespace
 
-std::unique_ptr<Program> make_program(Graph graph) { return Planner(std::move(graph), nullptr).plan(); }
+std::unique_ptr<Program> make_program(Graph graph, const Options& options) {
+  return Planner(std::move(graph), nullptr).plan(options);
+}
 
 }  // namespace sdx::plan

@@ -14,7 +14,7 @@ inline constexpr SlotId kNoSlot = -1;
 
 enum class Storage : uint8_t {
   kConstant,  ///< a weight; the same for every run
-  kInput,     ///< lent by the caller
+  kInput,     ///< lent by the caller; only a state may be written to
   kOutput,    ///< allocated for the caller, or lent by it
   kArena,     ///< at an offset that the layout of the binding gives
   kKnown,     ///< small integers that the layout computes from symbols
@@ -31,6 +31,7 @@ struct SlotInfo {
   int segment = 0;              ///< kArena and kKnown: when its size is known
   int first = 0;                ///< kArena: first and last instruction that touch it or its aliases
   int last = 0;
+  bool state = false;           ///< kInput: operators may put a result in its place
 };
 
 class Program;
@@ -62,14 +63,22 @@ class Program {
   /// Symbols that this program binds while running; a body starts each run without them.
   std::vector<int> born;
 
+  /// Symbols that grow from run to run: layouts are made for ranges of their values.
+  std::vector<int> growing;
+
   /// Bytes of constants, bodies included; shared memory counts once per use.
   int64_t constant_bytes() const;
   /// One line an instruction, with names, types and where each result lives.
   std::string text(int indent = 0) const;
 };
 
+struct Options {
+  std::vector<std::string> states;   ///< inputs in whose place operators may put their results
+  std::vector<std::string> growing;  ///< symbols that grow from run to run, such as the length of a cache
+};
+
 /// Orders the nodes, drops what only computes known values, aliases views and in-place results, and decides where each
 /// value lives. Consumes the graph.
-std::unique_ptr<Program> make_program(ir::Graph graph);
+std::unique_ptr<Program> make_program(ir::Graph graph, const Options& options = {});
 
 }  // namespace sdx::plan
