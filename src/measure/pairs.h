@@ -18,7 +18,7 @@ struct Pair {
 struct PairOptions {
   int pairs = 20;            ///< how many that were not disturbed to aim at
   double block_ms = 20;      ///< a block repeats the work until it lasts that long
-  double most_seconds = 60;  ///< after that no further pair starts, but there are at least 3
+  double most_seconds = 60;  ///< after that no further pair starts, but there are at least 3 if so many are wanted
 };
 
 /// Other processes on the same CPUs slow the two sides in different ways. A pair counts as quiet where its threads

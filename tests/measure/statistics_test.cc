@@ -63,7 +63,7 @@ TEST(Pairs, ChangesTurnsAndRepeatsShortRuns) {
                                 probe, {.pairs = 4, .block_ms = 5, .most_seconds = 60});
   ASSERT_GE(result.measured, 4);
   // Two of each before; then blocks, of which ours repeats far more often than once.
-  EXPECT_EQ(turns.substr(0, 4), "opop");
+  EXPECT_EQ(turns.substr(0, 4), "oopp");
   std::string order;
   for (char c : turns.substr(4)) {
     if (order.empty() || order.back() != c) order += c;
