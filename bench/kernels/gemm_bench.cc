@@ -40,26 +40,34 @@ void product(benchmark::State& state) {
   gemm.n = state.range(1);
   gemm.k = state.range(2);
   gemm.packed_type = static_cast<WeightType>(state.range(3));
+  if (gemm.packed_type == WeightType::kSplit && !gemm_splits()) return state.SkipWithError("no matrix units on this machine");
   const Floats a = random_block(gemm.m * gemm.k);
   const Floats b = random_block(gemm.k * gemm.n);
   const Floats c = random_block(gemm.m * gemm.n);
   const Floats packed =
       random_block(static_cast<int64_t>(gemm_packed_bytes(gemm.k, gemm.n, gemm.packed_type) / sizeof(float)));
-  gemm_pack_b({b.get(), WeightType::kF32, gemm.n, 1}, gemm.k, gemm.n, gemm.packed_type, 0, gemm_panels(gemm.n),
-              packed.get());
+  gemm_pack_b({b.get(), WeightType::kF32, gemm.n, 1}, gemm.k, gemm.n, gemm.packed_type, 0,
+              gemm_panels(gemm.n, gemm.packed_type), packed.get());
   gemm.a = {a.get(), gemm.k, 1};
   gemm.packed_b = packed.get();
   gemm.c = c.get();
   gemm.c_stride = gemm.n;
   const GemmPlan plan = gemm_plan(gemm, 1);
   const Floats scratch = random_block(static_cast<int64_t>(plan.scratch_bytes / sizeof(float)));
-  for (auto _ : state) gemm_run(gemm, plan, 0, plan.tiles(), scratch.get());
+  const Floats split = random_block(static_cast<int64_t>(gemm_split_bytes(gemm.m, gemm.k) / sizeof(float)));
+  for (auto _ : state) {
+    if (gemm.packed_type == WeightType::kSplit) {
+      gemm_split_a(gemm, 0, gemm_split_groups(gemm), split.get());
+      gemm.split_a = split.get();
+    }
+    gemm_run(gemm, plan, 0, plan.tiles(), scratch.get());
+  }
   report(state, 2.0 * static_cast<double>(gemm.m * gemm.n * gemm.k));
 }
 BENCHMARK(product)
     ->ArgNames({"m", "n", "k", "type"})
-    ->ArgsProduct({{1, 2, 4, 8, 16, 32, 128, 512}, {768, 3072}, {768}, {0}})
-    ->ArgsProduct({{1, 8, 128}, {768}, {3072}, {0, 1, 2}});
+    ->ArgsProduct({{1, 2, 4, 8, 16, 32, 128, 512}, {768, 3072}, {768}, {0, 3}})
+    ->ArgsProduct({{1, 8, 128}, {768}, {3072}, {0, 1, 2, 3}});
 
 }  // namespace
 }  // namespace sdx::kernels

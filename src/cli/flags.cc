@@ -27,12 +27,12 @@ std::set<std::string> rule_names() {
 void limit_isa(const std::string& name) {
   using kernels::Isa;
   if (name.empty() || name == "auto") return;
-  for (Isa isa : {Isa::kNeon, Isa::kSse4, Isa::kAvx2, Isa::kAvx512}) {
+  for (Isa isa : {Isa::kNeon, Isa::kSse4, Isa::kAvx2, Isa::kAvx512, Isa::kAmx}) {
     if (kernels::isa_name(isa) != name) continue;
     kernels::limit_isa(isa);
     return;
   }
-  fail(ErrorKind::kInvalidInput, "'", name, "' is no instruction set; --isa takes sse4, avx2, avx512, neon or auto");
+  fail(ErrorKind::kInvalidInput, "'", name, "' is no instruction set; --isa takes sse4, avx2, avx512, amx, neon or auto");
 }
 
 void add_model_flags(CLI::App& command, ModelFlags& flags) {
@@ -47,7 +47,7 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
                    "print applications and near misses of rules to standard error");
   command.add_option("--memory-limit", flags.memory_limit, "bytes that loading and running may allocate; 0: no limit")
       ->transform(CLI::AsSizeValue(false));
-  command.add_option("--isa", flags.isa, "best instruction set to use: sse4, avx2, avx512, neon or auto");
+  command.add_option("--isa", flags.isa, "best instruction set to use: sse4, avx2, avx512, amx, neon or auto");
   command.add_flag("--json", flags.json, "machine-readable output");
 }
 

@@ -37,11 +37,12 @@ struct ConvShape {
 enum class ConvRoute : uint8_t {
   kGemm,       ///< products with columns gathered tile by tile
   kDepthwise,  ///< one input channel a group: direct sums
+  kSplit,      ///< products by matrix units over pixels in place
   kWinograd,   ///< F(2x2, 3x3)
 };
 ConvRoute conv_route(const ConvShape& shape);
 
-/// Name of a route for logs: "gemm", "depthwise", "winograd".
+/// Name of a route for logs: "gemm", "depthwise", "split", "winograd".
 const char* conv_route_name(ConvRoute route);
 
 /// Bytes of the packed weights; a multiple of 64.

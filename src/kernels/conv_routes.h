@@ -30,6 +30,12 @@ void conv_depthwise_pack(const ConvShape& shape, const void* weights, float* pac
 ConvPlan conv_depthwise_plan(const ConvShape& shape, int threads);
 void conv_depthwise_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch);
 
+bool conv_split_fits(const ConvShape& shape);
+size_t conv_split_packed_floats(const ConvShape& shape);
+void conv_split_pack(const ConvShape& shape, const void* weights, float* packed);
+ConvPlan conv_split_plan(const ConvShape& shape, int threads);
+void conv_split_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch);
+
 bool conv_winograd_fits(const ConvShape& shape);
 size_t conv_winograd_packed_floats(const ConvShape& shape);
 void conv_winograd_pack(const ConvShape& shape, const void* weights, float* packed);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "kernels/gemm_split.h"
 #include "kernels/gemm_tiles.h"
 
 namespace sdx::kernels {
@@ -176,6 +177,7 @@ int64_t choose_row_blocks(const Gemm& gemm, int64_t threads) {
 GemmPlan gemm_plan(const Gemm& gemm, int threads) {
   GemmPlan plan;
   if (gemm.m <= 0 || gemm.n <= 0) return plan;
+  if (gemm.packed_b != nullptr && gemm.packed_type == WeightType::kSplit) return split_plan(gemm, threads);
   const int64_t width = gemm_tiles().panel_columns;
   const int64_t panels = gemm_panels(gemm.n);
   plan.row_blocks = choose_row_blocks(gemm, threads);
@@ -196,6 +198,9 @@ GemmPlan gemm_plan(const Gemm& gemm, int threads) {
 }
 
 void gemm_run(const Gemm& gemm, const GemmPlan& plan, int64_t tile_begin, int64_t tile_end, void* scratch) {
+  if (gemm.packed_b != nullptr && gemm.packed_type == WeightType::kSplit) {
+    return split_run(gemm, plan, tile_begin, tile_end, scratch);
+  }
   RowBlock block(gemm, plan, static_cast<float*>(scratch));
   int64_t selected = -1;
   const int64_t panels = gemm_panels(gemm.n);

@@ -9,8 +9,8 @@
 //   });
 //
 // Each element of C is one chain of fused multiply-adds in the order of k, so results are bitwise equal whatever the
-// plan, the split and the number of threads. Error bound: |error| <= k eps sum_p |a_ip b_pj|, and that of the
-// activation.
+// plan, the split and the number of threads. Error bound: |error| <= k eps sum_p |a_ip b_pj|, with split weights
+// (k eps + 2^-16) sum_p |a_ip b_pj|, and that of the activation.
 #pragma once
 
 #include <cstddef>
@@ -21,11 +21,15 @@ namespace sdx::kernels {
 /// What the last step of a product applies to an element.
 enum class Activation : uint8_t { kNone, kRelu, kGeluErf, kGeluTanh, kSilu, kSigmoid, kTanh, kQuickGelu };
 
-/// How the elements of a weight matrix are stored.
-enum class WeightType : uint8_t { kF32, kF16, kBf16 };
+/// How the elements of a weight matrix are stored. kSplit: each as the sum of two bfloat16, for matrix units; see
+/// gemm_split.h for what that does to the error.
+enum class WeightType : uint8_t { kF32, kF16, kBf16, kSplit };
 
 /// Bytes of one element.
-inline size_t weight_bytes(WeightType type) { return type == WeightType::kF32 ? 4 : 2; }
+inline size_t weight_bytes(WeightType type) { return type == WeightType::kF32 || type == WeightType::kSplit ? 4 : 2; }
+
+/// Whether the instruction set active now multiplies split weights.
+bool gemm_splits();
 
 /// A matrix seen through strides in elements: element (row, column) is data[row * row_stride + column * column_stride].
 struct MatrixView {
@@ -56,6 +60,7 @@ struct Gemm {
   MatrixView a;
   const void* packed_b = nullptr;             ///< what gemm_pack_b made; null to use `b`
   WeightType packed_type = WeightType::kF32;  ///< the type that gemm_pack_b made
+  const void* split_a = nullptr;              ///< with kSplit: what gemm_split_a made of A
   MatrixView b;                               ///< used where packed_b is null
   float* c = nullptr;
   int64_t c_stride = 0;  ///< elements between the rows of C
@@ -74,13 +79,21 @@ struct WeightView {
 size_t gemm_packed_bytes(int64_t k, int64_t n, WeightType type);
 
 /// Number of panels that hold n columns; packing may be split by panels.
-int64_t gemm_panels(int64_t n);
+int64_t gemm_panels(int64_t n, WeightType type = WeightType::kF32);
 
 /// Packs the panels [panel_begin, panel_end) of B [k, n] into `packed` (the start of the whole packed matrix, aligned
 /// to 64 bytes), converting to `type`: a half type is rounded to nearest even. Valid for the instruction set active
 /// now.
 void gemm_pack_b(const WeightView& b, int64_t k, int64_t n, WeightType type, int64_t panel_begin, int64_t panel_end,
                  void* packed);
+
+/// Groups of rows that gemm_split_a has to make of A (few rows are used as they are), and the bytes that they may take;
+/// only for products with split weights.
+int64_t gemm_split_groups(const Gemm& gemm);
+size_t gemm_split_bytes(int64_t m, int64_t k);
+
+/// Splits the groups [group_begin, group_end) of A into `packed` (the start of all, aligned to 64 bytes).
+void gemm_split_a(const Gemm& gemm, int64_t group_begin, int64_t group_end, void* packed);
 
 /// How a product is cut. Tiles are independent; consecutive tiles share their rows of A.
 struct GemmPlan {

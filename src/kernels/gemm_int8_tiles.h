@@ -8,6 +8,7 @@
 namespace sdx::kernels {
 
 inline constexpr int kInt8MaxRows = 14;
+inline constexpr int kInt8VnniColumns = 32;  ///< of a panel of the VNNI kernels
 
 /// acc[rows][columns] = sum over quads: A [quads][rows] of unsigned bytes, B [quads][columns] of signed bytes.
 struct Int8TileArgs {

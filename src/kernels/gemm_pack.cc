@@ -4,6 +4,7 @@
 
 #include "base/half.h"
 #include "kernels/gemm.h"
+#include "kernels/gemm_split.h"
 #include "kernels/gemm_tiles.h"
 
 #include "hwy/foreach_target.h"
@@ -33,17 +34,6 @@ namespace {
 
 HWY_EXPORT(transpose_panel);
 
-float read(const unsigned char* at, WeightType type) {
-  if (type == WeightType::kF32) {
-    float value;
-    std::memcpy(&value, at, sizeof(value));
-    return value;
-  }
-  uint16_t bits;
-  std::memcpy(&bits, at, sizeof(bits));
-  return type == WeightType::kF16 ? to_float(Half{bits}) : to_float(BFloat16{bits});
-}
-
 void write(float value, unsigned char* at, WeightType type) {
   if (type == WeightType::kF32) {
     std::memcpy(at, &value, sizeof(value));
@@ -72,7 +62,7 @@ void pack_general(const WeightView& b, int64_t k, int64_t column, int64_t column
           std::memcpy(to, data + (p * b.row_stride + (column + j) * b.column_stride) * from_bytes,
                       static_cast<size_t>(to_bytes));
         } else {
-          write(read(data + (p * b.row_stride + (column + j) * b.column_stride) * from_bytes, b.type), to, type);
+          write(read_weight(data + (p * b.row_stride + (column + j) * b.column_stride) * from_bytes, b.type), to, type);
         }
       }
     }
@@ -92,18 +82,31 @@ void pack_rows(const unsigned char* data, int64_t row_bytes, int64_t k, int64_t 
 
 }  // namespace
 
+float read_weight(const unsigned char* at, WeightType type) {
+  if (type == WeightType::kF32) {
+    float value;
+    std::memcpy(&value, at, sizeof(value));
+    return value;
+  }
+  uint16_t bits;
+  std::memcpy(&bits, at, sizeof(bits));
+  return type == WeightType::kF16 ? to_float(Half{bits}) : to_float(BFloat16{bits});
+}
+
 size_t gemm_packed_bytes(int64_t k, int64_t n, WeightType type) {
+  if (type == WeightType::kSplit) return static_cast<size_t>(gemm_panels(n, type) * split_blocks(k) * kSplitPanelBytes);
   const size_t bytes = static_cast<size_t>(gemm_panels(n) * gemm_tiles().panel_columns * k) * weight_bytes(type);
   return (bytes + 63) / 64 * 64;
 }
 
-int64_t gemm_panels(int64_t n) {
-  const int64_t columns = gemm_tiles().panel_columns;
+int64_t gemm_panels(int64_t n, WeightType type) {
+  const int64_t columns = type == WeightType::kSplit ? kSplitColumns : gemm_tiles().panel_columns;
   return (n + columns - 1) / columns;
 }
 
 void gemm_pack_b(const WeightView& b, int64_t k, int64_t n, WeightType type, int64_t panel_begin, int64_t panel_end,
                  void* packed) {
+  if (type == WeightType::kSplit) return split_pack_b(b, k, n, panel_begin, panel_end, packed);
   const int64_t width = gemm_tiles().panel_columns;
   const int64_t bytes = static_cast<int64_t>(weight_bytes(type));
   const unsigned char* data = static_cast<const unsigned char*>(b.data);

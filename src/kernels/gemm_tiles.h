@@ -55,6 +55,9 @@ struct FinishArgs {
 /// Applies the epilogue to a block and stores it to C.
 void gemm_finish(const Gemm& gemm, const FinishArgs& block);
 
+/// A weight as it lies in a file, any alignment; kF32, kF16 or kBf16.
+float read_weight(const unsigned char* at, WeightType type);
+
 /// Packs rows [row, row + rows) and depths [0, k) of A as [k][rows].
 void gemm_pack_a(const MatrixView& a, int64_t row, int64_t rows, int64_t k, float* packed);
 

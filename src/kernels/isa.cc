@@ -1,6 +1,10 @@
 // Isa: naming, listing and limiting the instruction sets through Highway's dispatch.
 #include "kernels/isa.h"
 
+#include <atomic>
+
+#include "kernels/gemm_split.h"
+
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
@@ -26,10 +30,16 @@ Isa from_target(int64_t target) {
   }
 }
 
+// Matrix units stand beside the sets that Highway chooses from.
+std::atomic<bool> units_allowed = true;
+
 }  // namespace
+
+const SplitKernels* split_kernels() { return units_allowed.load(std::memory_order_relaxed) ? amx_split_kernels() : nullptr; }
 
 std::string_view isa_name(Isa isa) {
   switch (isa) {
+    case Isa::kAmx: return "amx";
     case Isa::kAvx512: return "avx512";
     case Isa::kAvx2: return "avx2";
     case Isa::kSse4: return "sse4";
@@ -39,16 +49,21 @@ std::string_view isa_name(Isa isa) {
   return "other";
 }
 
-Isa active_isa() { return from_target(HWY_DYNAMIC_DISPATCH(compiled_target)()); }
+Isa active_isa() {
+  if (split_kernels() != nullptr) return Isa::kAmx;
+  return from_target(HWY_DYNAMIC_DISPATCH(compiled_target)());
+}
 
 std::vector<Isa> available_isas() {
   std::vector<Isa> isas;
   for (int64_t target : hwy::SupportedAndGeneratedTargets()) isas.push_back(from_target(target));
-  if (isas.empty()) isas.push_back(active_isa());
+  if (isas.empty()) isas.push_back(from_target(HWY_DYNAMIC_DISPATCH(compiled_target)()));
+  if (amx_split_kernels() != nullptr) isas.insert(isas.begin(), Isa::kAmx);
   return isas;
 }
 
 void limit_isa(Isa best) {
+  units_allowed = best == Isa::kOther || best >= Isa::kAmx;
   int64_t disabled = 0;
   for (int64_t target : {HWY_AVX3_DL, HWY_AVX3, HWY_AVX2, HWY_SSE4}) {
     if (best != Isa::kOther && from_target(target) > best) disabled |= target;

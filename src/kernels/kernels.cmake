@@ -22,3 +22,7 @@ else()
   set(hwy_targets HWY_DISABLED_TARGETS=\(HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128\))
 endif()
 target_compile_definitions(sdx_kernels PRIVATE ${hwy_targets})
+
+# GCC 12 takes the undefined operands inside its own AVX-512 intrinsics for uninitialised variables.
+set_property(SOURCE ${CMAKE_CURRENT_SOURCE_DIR}/kernels/gemm_split_amx.cc ${CMAKE_CURRENT_SOURCE_DIR}/kernels/gemm_int8_vnni.cc
+             APPEND PROPERTY COMPILE_OPTIONS -Wno-uninitialized $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)

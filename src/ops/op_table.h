@@ -15,6 +15,9 @@ const ir::Op& get(std::string_view name, std::string_view domain = "");
 /// Every operator, ordered by domain and name.
 std::span<const ir::Op* const> all();
 
+/// Whether this machine has matrix units for weights split in two bfloat16.
+bool has_matrix_units();
+
 /// The domain of operators of our own, which only rewriting makes.
 inline constexpr std::string_view kOwnDomain = "sardonyx";
 inline constexpr std::string_view kMicrosoft = "com.microsoft";

@@ -1,6 +1,7 @@
 // PackMatrix and PackedMatMul: products with a constant matrix, packed once at load.
 #include "ops/family.h"
 #include "ops/kernel_activation.h"
+#include "ops/op_table.h"
 #include "ops/product.h"
 
 namespace sdx::ops {
@@ -11,22 +12,25 @@ using kernels::WeightType;
 struct PackAttrs {
   bool transposed = false;         ///< the weight is stored as [n, k]
   DType type = DType::kUndefined;  ///< of the packed elements: float32, float16, bfloat16; undefined: as they are
+  bool split = false;              ///< float32 as sums of two bfloat16, for matrix units
   bool operator==(const PackAttrs&) const = default;
   static constexpr auto fields() {
-    return std::tuple{field("transposed", &PackAttrs::transposed), field("type", &PackAttrs::type)};
+    return std::tuple{field("transposed", &PackAttrs::transposed), field("type", &PackAttrs::type),
+                      field("split", &PackAttrs::split)};
   }
 };
 
-WeightType weight_type(const InferContext& c, DType type) {
-  switch (type) {
-    case DType::kF32: return WeightType::kF32;
-    case DType::kF16: return WeightType::kF16;
-    case DType::kBF16: return WeightType::kBf16;
-    default: c.invalid("packed elements of type ", dtype_name(type), "; they must be float32, float16 or bfloat16");
+void check_type(const InferContext& c, DType type, bool split) {
+  if (type != DType::kF32 && type != DType::kF16 && type != DType::kBF16) {
+    c.invalid("packed elements of type ", dtype_name(type), "; they must be float32, float16 or bfloat16");
   }
+  if (!split) return;
+  if (type != DType::kF32) c.invalid("split elements of type ", dtype_name(type), "; only float32 is split");
+  if (!kernels::gemm_splits()) c.invalid("split weights, but the instruction set in use has no matrix units");
 }
 
-WeightType weight_type(DType type) {
+WeightType weight_type(DType type, bool split) {
+  if (split) return WeightType::kSplit;
   return type == DType::kF16 ? WeightType::kF16 : type == DType::kBF16 ? WeightType::kBf16 : WeightType::kF32;
 }
 
@@ -35,20 +39,21 @@ void infer_pack(InferContext& c) {
   c.require_dtype(0, {DType::kF32, DType::kF16, DType::kBF16});
   c.require_rank(0, 2, 2);
   const DType type = a.type == DType::kUndefined ? c.input(0).dtype : a.type;
+  check_type(c, type, a.split);
   const auto extents = c.input(0).shape.extents();
   if (!extents) return c.set(0, DType::kU8, c.fresh_shape(1));
   const int64_t k = (*extents)[a.transposed ? 1 : 0], n = (*extents)[a.transposed ? 0 : 1];
-  c.set(0, DType::kU8, Shape({static_cast<int64_t>(kernels::gemm_packed_bytes(k, n, weight_type(c, type)))}));
+  c.set(0, DType::kU8, Shape({static_cast<int64_t>(kernels::gemm_packed_bytes(k, n, weight_type(type, a.split)))}));
 }
 
 void run_pack(RunContext& c) {
   const auto& a = c.attrs<PackAttrs>();
   const ConstView w = c.input(0);
   const int64_t k = w.extents[a.transposed ? 1 : 0], n = w.extents[a.transposed ? 0 : 1];
-  const WeightType type = weight_type(a.type == DType::kUndefined ? w.dtype : a.type);
-  kernels::WeightView view{w.data, weight_type(w.dtype), n, 1};
-  if (a.transposed) view = {w.data, weight_type(w.dtype), 1, k};
-  c.parallel().run(kernels::gemm_panels(n), 8, [&](int64_t begin, int64_t end, int) {
+  const WeightType type = weight_type(a.type == DType::kUndefined ? w.dtype : a.type, a.split);
+  kernels::WeightView view{w.data, weight_type(w.dtype, false), n, 1};
+  if (a.transposed) view = {w.data, weight_type(w.dtype, false), 1, k};
+  c.parallel().run(kernels::gemm_panels(n, type), 8, [&](int64_t begin, int64_t end, int) {
     kernels::gemm_pack_b(view, k, n, type, begin, end, c.output(0).data);
   });
 }
@@ -56,13 +61,14 @@ void run_pack(RunContext& c) {
 struct PackedMatMulAttrs {
   int64_t k = 0, n = 0;
   DType type = DType::kF32;  ///< of the packed elements
+  bool split = false;        ///< as in PackMatrix
   float alpha = 1;
   std::string activation;
   bool operator==(const PackedMatMulAttrs&) const = default;
   static constexpr auto fields() {
     return std::tuple{required("k", &PackedMatMulAttrs::k), required("n", &PackedMatMulAttrs::n),
-                      field("type", &PackedMatMulAttrs::type), field("alpha", &PackedMatMulAttrs::alpha),
-                      field("activation", &PackedMatMulAttrs::activation)};
+                      field("type", &PackedMatMulAttrs::type), field("split", &PackedMatMulAttrs::split),
+                      field("alpha", &PackedMatMulAttrs::alpha), field("activation", &PackedMatMulAttrs::activation)};
   }
 };
 
@@ -74,7 +80,8 @@ void infer_packed(InferContext& c) {
   c.require_rank(0, 1);
   if (a.k < 0 || a.n < 0) c.invalid("attributes 'k' and 'n' are ", a.k, " and ", a.n, " but must be >= 0");
   kernel_activation(a.activation);
-  const auto bytes = static_cast<int64_t>(kernels::gemm_packed_bytes(a.k, a.n, weight_type(c, a.type)));
+  check_type(c, a.type, a.split);
+  const auto bytes = static_cast<int64_t>(kernels::gemm_packed_bytes(a.k, a.n, weight_type(a.type, a.split)));
   if (c.input(1).shape.has_rank()) {
     c.require_equal(c.input(1).shape.count(), bytes,
                     "the bytes of the packed weights and those of this instruction set");
@@ -106,7 +113,7 @@ void run_packed(RunContext& c) {
   if (gemm.m == 0 || gemm.n == 0) return;
   gemm.a = {x.as<float>(), a.k, 1};
   gemm.packed_b = c.input(1).data;
-  gemm.packed_type = weight_type(a.type);
+  gemm.packed_type = weight_type(a.type, a.split);
   gemm.c = c.output(0).as<float>();
   gemm.c_stride = a.n;
   gemm.epilogue.alpha = a.alpha;
@@ -142,5 +149,7 @@ const Op kFamily[] = {
 }  // namespace
 
 std::span<const Op> packed_matmul_family() { return kFamily; }
+
+bool has_matrix_units() { return kernels::gemm_splits(); }
 
 }  // namespace sdx::ops

@@ -43,7 +43,21 @@ void run_products(const ir::RunContext& c, const Gemm& gemm, int64_t batch, Plac
   });
 }
 
+namespace {
+
+void split_rows(const ir::RunContext& c, Gemm& gemm) {
+  const int64_t groups = kernels::gemm_split_groups(gemm);
+  if (groups == 0) return;
+  auto* split = c.scratch<std::byte>(static_cast<int64_t>(kernels::gemm_split_bytes(gemm.m, gemm.k)));
+  c.parallel().run(groups, grain_for(gemm.k * gemm.m / groups),
+                   [&](int64_t begin, int64_t end, int) { kernels::gemm_split_a(gemm, begin, end, split); });
+  gemm.split_a = split;
+}
+
+}  // namespace
+
 void run_product(const ir::RunContext& c, Gemm gemm) {
+  if (gemm.packed_b != nullptr && gemm.packed_type == kernels::WeightType::kSplit) split_rows(c, gemm);
   const GemmPlan plan = kernels::gemm_plan(gemm, c.parallel().threads());
   if (gemm.packed_b == nullptr && plan.row_blocks > 1 && gemm.k > 0) {
     auto* packed = c.scratch<std::byte>(

@@ -29,7 +29,8 @@ using PlaceProduct = FunctionRef<void(int64_t index, kernels::Gemm& gemm)>;
 /// tiles of each. Must be called from the operator's own thread: takes scratch memory.
 void run_products(const ir::RunContext& c, const kernels::Gemm& gemm, int64_t batch, PlaceProduct place);
 
-/// One product of many rows: packs B into scratch memory first where several blocks of rows would each pack it.
+/// One product of many rows: splits A for split weights, and packs B into scratch memory first where several blocks of
+/// rows would each pack it.
 void run_product(const ir::RunContext& c, kernels::Gemm gemm);
 
 /// c[m, n] (contiguous) = a b in T, for the types that no packed kernel serves: integers wrap around. Rows in parallel.

@@ -73,7 +73,10 @@ Pattern op(std::string_view name, std::initializer_list<Pattern> inputs, std::st
   return make(op_node("", name, inputs, bind));
 }
 Pattern op_prefix(std::string_view name, std::initializer_list<Pattern> inputs, std::string_view bind) {
-  PatternNode n = op_node("", name, inputs, bind);
+  return op_prefix_in("", name, inputs, bind);
+}
+Pattern op_prefix_in(std::string_view domain, std::string_view name, std::initializer_list<Pattern> inputs, std::string_view bind) {
+  PatternNode n = op_node(domain, name, inputs, bind);
   n.more_inputs = true;
   return make(std::move(n));
 }

@@ -44,6 +44,8 @@ Pattern op(std::string_view name, std::initializer_list<Pattern> inputs, std::st
 Pattern op_prefix(std::string_view name, std::initializer_list<Pattern> inputs, std::string_view bind = "");
 /// A node of an operator of our own or of com.microsoft.
 Pattern op_in(std::string_view domain, std::string_view name, std::initializer_list<Pattern> inputs, std::string_view bind = "");
+/// The same, with further inputs allowed after those.
+Pattern op_prefix_in(std::string_view domain, std::string_view name, std::initializer_list<Pattern> inputs, std::string_view bind = "");
 /// Output `index` of a node with several outputs.
 Pattern output_of(int index, Pattern op_pattern);
 /// The first alternative that matches.

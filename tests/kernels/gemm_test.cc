@@ -41,7 +41,7 @@ double activate(double x, Activation activation) {
 }
 
 float through_type(float value, WeightType type) {
-  if (type == WeightType::kF32) return value;
+  if (type == WeightType::kF32 || type == WeightType::kSplit) return value;
   return type == WeightType::kF16 ? to_float(to_half(value)) : to_float(to_bfloat16(value));
 }
 
@@ -49,6 +49,12 @@ float through_type(float value, WeightType type) {
 std::vector<float> run(Gemm gemm, int threads, int64_t grain, std::vector<float> c) {
   gemm.c = c.data();
   if (gemm.epilogue.addend != nullptr && gemm.epilogue.addend_stride == gemm.c_stride) gemm.epilogue.addend = gemm.c;
+  std::vector<float> split;
+  if (gemm.packed_b != nullptr && gemm.packed_type == WeightType::kSplit) {
+    split.assign(gemm_split_bytes(gemm.m, gemm.k) / sizeof(float), std::nanf(""));
+    for (int64_t group = gemm_split_groups(gemm) - 1; group >= 0; --group) gemm_split_a(gemm, group, group + 1, split.data());
+    gemm.split_a = split.data();
+  }
   const GemmPlan plan = gemm_plan(gemm, threads);
   std::vector<float> scratch(plan.scratch_bytes / sizeof(float) + 16, std::nanf(""));
   const int64_t ranges = (plan.tiles() + grain - 1) / grain;
@@ -96,7 +102,7 @@ void check(const Case& at) {
   if (at.packed) {
     std::copy_n(reinterpret_cast<const unsigned char*>(b.data()), b.size() * sizeof(float), unaligned.begin() + 1);
     const WeightView weight = {unaligned.data() + 1, WeightType::kF32, gemm.b.row_stride, gemm.b.column_stride};
-    gemm_pack_b(weight, at.k, at.n, at.type, 0, gemm_panels(at.n), packed.data());
+    gemm_pack_b(weight, at.k, at.n, at.type, 0, gemm_panels(at.n, at.type), packed.data());
     gemm.packed_b = packed.data();
     gemm.packed_type = at.type;
     gemm.b = {};
@@ -120,7 +126,8 @@ void check(const Case& at) {
       if (at.terms) expected = 0.5 * sum + bias[j] + row_bias[i] - 2.0 * before[at_c];
       expected = activate(expected, at.activation);
       if (at.terms) expected += residual[at_c];
-      const double bound = 6e-8 * (magnitude * (2 + std::sqrt(static_cast<double>(at.k))) + 8);
+      const double split = at.type == WeightType::kSplit ? kSplitError : 0;
+      const double bound = 6e-8 * (magnitude * (2 + std::sqrt(static_cast<double>(at.k))) + 8) + split * magnitude;
       ASSERT_NEAR(c[at_c], expected, bound) << "row " << i << " column " << j;
     }
     for (int64_t j = at.n; j < ldc; ++j) ASSERT_EQ(c[i * ldc + j], before[i * ldc + j]) << "wrote past row " << i;
@@ -175,6 +182,93 @@ TEST(Gemm, HalfWeights) {
           at.type = type;
           at.transpose_b = tb;
           check(at);
+        }
+      }
+    }
+  });
+}
+
+// Runs the body on the instruction sets that multiply split weights.
+template <class Body>
+void for_each_splitting_isa(const Body& body) {
+  if (!gemm_splits()) GTEST_SKIP() << "no matrix units on this machine";
+  for_each_isa([&] {
+    if (gemm_splits()) body();
+  });
+}
+
+TEST(Gemm, SplitWeights) {
+  for_each_splitting_isa([] {
+    for (const Case& shape : {Case{1, 1, 1}, Case{1, 300, 70}, Case{2, 64, 32}, Case{15, 33, 65}, Case{16, 130, 259}, Case{17, 95, 33},
+                              Case{31, 32, 64}, Case{33, 70, 100}, Case{40, 97, 300}, Case{130, 70, 521}, Case{300, 200, 64},
+                              Case{513, 40, 31}}) {
+      for (bool ta : {false, true}) {
+        for (bool tb : {false, true}) {
+          Case at = shape;
+          at.type = WeightType::kSplit;
+          at.transpose_a = ta;
+          at.transpose_b = tb;
+          check(at);
+        }
+      }
+      Case at = shape;
+      at.type = WeightType::kSplit;
+      at.terms = true;
+      at.activation = Activation::kGeluErf;
+      check(at);
+    }
+    for (int64_t m = 1; m <= 70; ++m) {
+      Case at = {m, 71, 40};
+      at.type = WeightType::kSplit;
+      check(at);
+    }
+  });
+}
+
+// Rows of A in small pieces give the same bits as together.
+TEST(Gemm, SplitRowsDoNotDependOnTheirNeighbours) {
+  for_each_splitting_isa([] {
+    const int64_t m = 37, n = 75, k = 150;
+    const std::vector<float> a = random_floats(m * k, 1), b = random_floats(k * n, 2);
+    std::vector<float> packed(gemm_packed_bytes(k, n, WeightType::kSplit) / sizeof(float));
+    gemm_pack_b({b.data(), WeightType::kF32, n, 1}, k, n, WeightType::kSplit, 0, gemm_panels(n, WeightType::kSplit), packed.data());
+    Gemm gemm{.m = m, .n = n, .k = k, .a = {a.data(), k, 1}, .packed_b = packed.data(), .packed_type = WeightType::kSplit};
+    gemm.c_stride = n;
+    const std::vector<float> together = run(gemm, 2, 1, std::vector<float>(m * n));
+    for (int64_t row = 0; row + 5 <= m; ++row) {
+      gemm.m = 5;
+      gemm.a.data = a.data() + row * k;
+      const std::vector<float> alone = run(gemm, 1, 1, std::vector<float>(5 * n));
+      ASSERT_EQ(std::memcmp(alone.data(), together.data() + row * n, 5 * n * sizeof(float)), 0) << "row " << row;
+    }
+  });
+}
+
+TEST(Gemm, SplitProductsKeepInfinitiesAndNaN) {
+  for_each_splitting_isa([] {
+    const int64_t m = 20, n = 40, k = 64;
+    std::vector<float> a = random_floats(m * k, 1, 0.5f, 1.0f), b = random_floats(k * n, 2, 0.5f, 1.0f);
+    a[3 * k + 5] = HUGE_VALF;
+    a[4 * k + 6] = -HUGE_VALF;
+    a[5 * k + 7] = std::nanf("");
+    a[6 * k + 8] = 3.4028235e38f;  // rounds to infinity in bfloat16
+    b[9 * n + 17] = -HUGE_VALF;
+    b[10 * n + 18] = 3.4028235e38f;
+    std::vector<float> packed(gemm_packed_bytes(k, n, WeightType::kSplit) / sizeof(float));
+    gemm_pack_b({b.data(), WeightType::kF32, n, 1}, k, n, WeightType::kSplit, 0, gemm_panels(n, WeightType::kSplit), packed.data());
+    Gemm gemm{.m = m, .n = n, .k = k, .a = {a.data(), k, 1}, .packed_b = packed.data(), .packed_type = WeightType::kSplit};
+    gemm.c_stride = n;
+    const std::vector<float> c = run(gemm, 1, 1, std::vector<float>(m * n));
+    for (int64_t i = 0; i < m; ++i) {
+      for (int64_t j = 0; j < n; ++j) {
+        float sum = 0;
+        for (int64_t p = 0; p < k; ++p) sum += a[i * k + p] * b[p * n + j];
+        if (std::isnan(sum)) {
+          ASSERT_TRUE(std::isnan(c[i * n + j])) << i << "," << j;
+        } else if (std::isinf(sum)) {
+          ASSERT_EQ(c[i * n + j], sum) << i << "," << j;
+        } else {
+          ASSERT_NEAR(c[i * n + j], sum, std::abs(sum) * 3e-5f) << i << "," << j;
         }
       }
     }

@@ -58,6 +58,28 @@ Rule pack_gemm() {
       });
 }
 
+// PackedMatMul(x, PackMatrix(w), ...) => the same for matrix units: weights and x as sums of two bfloat16
+Rule split_products() {
+  return layout("split-products")
+      .match(op_prefix_in(ops::kOwnDomain, "PackedMatMul",
+                          {any("x"), op_in(ops::kOwnDomain, "PackMatrix", {constant("w")}, "pack")}, "product"))
+      .when("the machine has matrix units", [](const Match&) { return ops::has_matrix_units(); })
+      .when("the product is not split yet", [](const Match& m) { return m.attr<int64_t>("product", "split", 0) == 0; })
+      .when("the weights are kept as float32", [](const Match& m) { return m.attr<int64_t>("product", "type", 0) == kF32; })
+      .when("the matrix fills a tile", [](const Match& m) {
+        constexpr int64_t kTile = 16;
+        return m.attr<int64_t>("product", "k", 0) >= kTile && m.attr<int64_t>("product", "n", 0) >= kTile;
+      })
+      .keep_shared()
+      .replace([](Match& m) {
+        ir::AttrMap pack_attrs = m.node("pack").attrs.map(), attrs = m.node("product").attrs.map();
+        pack_attrs["split"] = attrs["split"] = int64_t{1};
+        std::vector<ir::ValueId> inputs = m.node("product").inputs;
+        inputs[1] = m.own("PackMatrix", pack_attrs, {m["w"]});
+        return m.own("PackedMatMul", attrs, inputs);
+      });
+}
+
 bool plain_product(const Match& m) { return m.attr<std::string>("product", "activation", "").empty(); }
 
 // PackedMatMul(x, w) + row => PackedMatMul(x, w, row)
@@ -131,6 +153,6 @@ Rule drop_flattening() {
 
 }  // namespace
 
-std::vector<Rule> matmul_rules() { return {pack_matmul(), pack_gemm(), fuse_bias(), fuse_activation(), fuse_residual(), drop_flattening()}; }
+std::vector<Rule> matmul_rules() { return {pack_matmul(), pack_gemm(), split_products(), fuse_bias(), fuse_activation(), fuse_residual(), drop_flattening()}; }
 
 }  // namespace sdx::rewrite

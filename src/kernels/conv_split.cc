@@ -1,0 +1,309 @@
+// Conv by matrix units: pixels of a tile of the input are split once, with their channels side by side; each element of
+// the kernel then reads them in place, shifted, as rows of A. Weights are panels of B.
+#include <algorithm>
+#include <vector>
+
+#include "kernels/conv_routes.h"
+#include "kernels/gemm_split.h"
+#include "kernels/gemm_tiles.h"
+
+namespace sdx::kernels {
+namespace {
+
+// Bytes of the split pixels of a tile, which the second-level cache should hold.
+constexpr int64_t kPixelBytes = 1280 * 1024;
+constexpr int64_t kTilePixels = 512;
+// Blocks of depth of one pass: their weights stay in the first-level cache.
+constexpr int64_t kPass = 9;
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+int64_t channels_of(const ConvShape& s) { return s.in_channels / s.groups; }
+int64_t filters_of(const ConvShape& s) { return s.out_channels / s.groups; }
+int64_t taps_of(const ConvShape& s) { return s.kernel[1] * s.kernel[2]; }
+int64_t blocks_of(const ConvShape& s) { return split_blocks(channels_of(s)) * taps_of(s); }
+int64_t panels_of(const ConvShape& s) { return ceil_div(filters_of(s), kSplitColumns); }
+int64_t group_bytes(const ConvShape& s) { return panels_of(s) * blocks_of(s) * kSplitPanelBytes; }
+
+// A tile of the output: rows x columns pixels, columns in groups of one height.
+struct Grid {
+  int64_t rows, columns;    ///< of a tile
+  int64_t height, groups;   ///< of a row of a tile
+  int64_t down, across;     ///< tiles of a plane
+  int64_t in_rows, in_columns;
+
+  explicit Grid(const ConvShape& s) {
+    columns = std::min<int64_t>(s.out[2], s.out[1] == 1 ? kTilePixels : 64);
+    rows = std::clamp<int64_t>(kTilePixels / std::max<int64_t>(columns, 1), 1, std::max<int64_t>(s.out[1], 1));
+    while (measure(s) > kPixelBytes && rows * columns > kSplitRows) {
+      (rows > 1 ? rows : columns) = ceil_div(rows > 1 ? rows : columns, 2);
+    }
+    down = ceil_div(s.out[1], rows);
+    rows = ceil_div(s.out[1], std::max<int64_t>(down, 1));
+    across = ceil_div(s.out[2], columns);
+    columns = ceil_div(s.out[2], std::max<int64_t>(across, 1));
+    measure(s);
+  }
+
+  int64_t pixels() const { return rows * groups * height; }
+  int64_t pixel_bytes(const ConvShape& s) const { return split_blocks(channels_of(s)) * in_rows * in_columns * kSplitPixelBytes; }
+
+ private:
+  int64_t measure(const ConvShape& s) {
+    const SplitGroups split(std::max<int64_t>(columns, 1));
+    height = split.height;
+    groups = split.count;
+    in_rows = (rows - 1) * s.stride[1] + (s.kernel[1] - 1) * s.dilation[1] + 1;
+    in_columns = (groups * height - 1) * s.stride[2] + (s.kernel[2] - 1) * s.dilation[2] + 1;
+    return pixel_bytes(s);
+  }
+};
+
+// Parts of a worker's scratch, in bytes.
+struct Layout {
+  int64_t pixels, offsets, acc, turned;
+  Layout(const ConvShape& s, const Grid& grid) {
+    pixels = grid.pixel_bytes(s);
+    offsets = ceil_div(blocks_of(s) * 8, 64) * 64;
+    acc = (grid.pixels() + kSplitRows) * kSplitColumns * 4;
+    turned = kSplitColumns * pitch(grid) * 4;
+  }
+  static int64_t pitch(const Grid& grid) { return ceil_div(grid.columns, 16) * 16; }
+  int64_t total() const { return pixels + offsets + acc + turned; }
+};
+
+class Tile {
+ public:
+  Tile(const Conv& conv, void* scratch)
+      : conv_(conv), shape_(conv.shape), kernels_(*split_kernels()), grid_(conv.shape), layout_(conv.shape, grid_) {
+    pixels_ = static_cast<std::byte*>(scratch);
+    offsets_ = reinterpret_cast<int64_t*>(pixels_ + layout_.pixels);
+    acc_ = reinterpret_cast<float*>(pixels_ + layout_.pixels + layout_.offsets);
+    turned_ = acc_ + layout_.acc / 4;
+    const int64_t taps = taps_of(shape_);
+    for (int64_t block = 0; block < blocks_of(shape_); ++block) {
+      const int64_t y = block % taps / shape_.kernel[2] * shape_.dilation[1], x = block % taps % shape_.kernel[2] * shape_.dilation[2];
+      offsets_[block] = ((block / taps * grid_.in_rows + y) * grid_.in_columns + x) * kSplitPixelBytes;
+    }
+    kernels_.begin(grid_.height);
+  }
+  ~Tile() { kernels_.end(); }
+  Tile(const Tile&) = delete;
+  Tile& operator=(const Tile&) = delete;
+
+  const Grid& grid() const { return grid_; }
+
+  // Splits the input of tile (row, column) of one plane and group; `plane` counts images and their depths.
+  void select(int64_t plane, int64_t group, int64_t row, int64_t column) {
+    plane_ = plane;
+    group_ = group;
+    row_ = row;
+    column_ = column;
+    rows_ = std::min(grid_.rows, shape_.out[1] - row);
+    columns_ = std::min(grid_.columns, shape_.out[2] - column);
+    const int64_t channels = channels_of(shape_);
+    SplitPixels pixels = {};
+    pixels.channel_stride = shape_.in_plane();
+    pixels.first = column * shape_.stride[2] - shape_.pad_begin[2];
+    pixels.count = grid_.in_columns;
+    pixels.width = shape_.in[2];
+    std::byte* to = pixels_;
+    for (int64_t channel = 0; channel < channels; channel += kSplitDepth) {
+      pixels.channels = std::min(kSplitDepth, channels - channel);
+      for (int64_t r = 0; r < grid_.in_rows; ++r, to += grid_.in_columns * kSplitPixelBytes) {
+        const int64_t y = row * shape_.stride[1] - shape_.pad_begin[1] + r;
+        pixels.row = y >= 0 && y < shape_.in[1] ? input(channel, y) : nullptr;
+        kernels_.pack_pixels(pixels, to);
+      }
+    }
+  }
+
+  void run(int64_t panel_begin, int64_t panel_end) {
+    for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
+      const int64_t blocks = blocks_of(shape_);
+      for (int64_t block = 0; block < blocks; block += kPass) multiply(panel, block, std::min(kPass, blocks - block));
+      finish(panel);
+    }
+  }
+
+ private:
+  const float* input(int64_t channel, int64_t y) const {
+    const int64_t image = plane_ / shape_.out[0], z = plane_ % shape_.out[0];
+    const int64_t first = image * shape_.in_channels + group_ * channels_of(shape_) + channel;
+    return conv_.x + first * shape_.in_plane() + (z * shape_.in[1] + y) * shape_.in[2];
+  }
+
+  const std::byte* weights(int64_t panel) const {
+    return static_cast<const std::byte*>(conv_.packed) + group_ * group_bytes(shape_) + panel * blocks_of(shape_) * kSplitPanelBytes;
+  }
+
+  // Bytes from the first pixel to that of a group of output pixels.
+  int64_t group_offset(int64_t group) const {
+    const int64_t row = group / grid_.groups, column = group % grid_.groups * grid_.height;
+    return (row * shape_.stride[1] * grid_.in_columns + column * shape_.stride[2]) * kSplitPixelBytes;
+  }
+
+  void multiply(int64_t panel, int64_t block, int64_t blocks) {
+    const int64_t groups = rows_ * grid_.groups;
+    const int64_t steps = ceil_div(groups, 2);
+    SplitTile tile = split_tile();
+    tile.a_row_bytes = shape_.stride[2] * kSplitPixelBytes;
+    tile.a_low_bytes = kSplitPixelBytes / 2;
+    tile.a_blocks = offsets_ + block;
+    tile.b = weights(panel) + block * kSplitPanelBytes;
+    tile.blocks = blocks;
+    tile.acc_group = grid_.height * kSplitColumns;
+    tile.accumulate = block > 0;
+    tile.ahead_lines = static_cast<int>(ceil_div(kSplitPanelBytes / 64, steps));
+    for (int64_t group = 0; group < groups; group += 2) {
+      tile.a = pixels_ + group_offset(group);
+      tile.a_group_bytes = group_offset(group + 1) - group_offset(group);
+      tile.acc = acc_ + group * tile.acc_group;
+      // The steps share the fetching of the weights of the next pass.
+      tile.ahead = tile.b + blocks * kSplitPanelBytes + std::min(group / 2 * tile.ahead_lines * 64, kSplitPanelBytes);
+      (group + 1 < groups ? kernels_.two_groups : kernels_.one)(tile);
+    }
+  }
+
+  void finish(int64_t panel) {
+    const int64_t filter = panel * kSplitColumns, filters = std::min(kSplitColumns, filters_of(shape_) - filter);
+    const int64_t plane = shape_.out_plane(), image = plane_ / shape_.out[0], z = plane_ % shape_.out[0];
+    const int64_t first = group_ * filters_of(shape_) + filter;
+    const int64_t offset = (image * shape_.out_channels + first) * plane + (z * shape_.out[1] + row_) * shape_.out[2] + column_;
+    const int64_t row_floats = grid_.groups * grid_.height * kSplitColumns;
+    Gemm output;
+    output.c_stride = plane;
+    output.epilogue.row_bias = conv_.bias == nullptr ? nullptr : conv_.bias + first;
+    output.epilogue.activation = conv_.activation;
+    output.epilogue.residual_stride = plane;
+    for (int64_t r = 0; r < rows_; ++r) {
+      float* acc = acc_ + r * row_floats;
+      if (!kernels_.all_finite(acc, kSplitColumns, columns_, kSplitColumns)) recompute(panel, r, acc);
+      kernels_.turn(acc, columns_, turned_, Layout::pitch(grid_));
+      output.c = conv_.y + offset + r * shape_.out[2];
+      output.epilogue.residual = conv_.residual == nullptr ? nullptr : conv_.residual + offset + r * shape_.out[2];
+      gemm_finish(output, {turned_, Layout::pitch(grid_), 0, 0, filters, columns_});
+    }
+  }
+
+  // Pixels with infinities or NaN, as float32 has them.
+  void recompute(int64_t panel, int64_t row, float* acc) {
+    for (int64_t column = 0; column < columns_; ++column, acc += kSplitColumns) {
+      if (kernels_.all_finite(acc, kSplitColumns, 1, kSplitColumns)) continue;
+      std::fill_n(acc, kSplitColumns, 0.0f);
+      for (int64_t block = 0; block < blocks_of(shape_); ++block) recompute_block(panel, block, row, column, acc);
+    }
+  }
+
+  void recompute_block(int64_t panel, int64_t block, int64_t row, int64_t column, float* acc) {
+    const int64_t taps = taps_of(shape_), channel = block / taps * kSplitDepth;
+    const int64_t y = (row_ + row) * shape_.stride[1] - shape_.pad_begin[1] + block % taps / shape_.kernel[2] * shape_.dilation[1];
+    const int64_t x = (column_ + column) * shape_.stride[2] - shape_.pad_begin[2] + block % taps % shape_.kernel[2] * shape_.dilation[2];
+    if (y < 0 || y >= shape_.in[1] || x < 0 || x >= shape_.in[2]) return;
+    float sum[kSplitColumns];
+    kernels_.plain_row(input(channel, y) + x, shape_.in_plane(), weights(panel) + block * kSplitPanelBytes,
+                       std::min(kSplitDepth, channels_of(shape_) - channel), sum);
+    for (int64_t j = 0; j < kSplitColumns; ++j) acc[j] += sum[j];
+  }
+
+  const Conv& conv_;
+  const ConvShape& shape_;
+  const SplitKernels& kernels_;
+  const Grid grid_;
+  const Layout layout_;
+  std::byte* pixels_;   ///< [blocks of channels][in_rows][in_columns]
+  int64_t* offsets_;    ///< of blocks of depth
+  float* acc_;          ///< [rows][groups][height][kSplitColumns]
+  float* turned_;       ///< [kSplitColumns][pitch]
+  int64_t plane_ = 0, group_ = 0, row_ = 0, column_ = 0, rows_ = 0, columns_ = 0;
+};
+
+// Filters [filter, filter + filters) as rows [channels x taps][kSplitColumns], zeros beyond.
+void gather_filters(const ConvShape& s, const unsigned char* weights, int64_t filter, int64_t filters, float* to) {
+  const int64_t depths = channels_of(s) * taps_of(s);
+  const bool aligned = reinterpret_cast<uintptr_t>(weights) % alignof(float) == 0;
+  if (aligned && filters == kSplitColumns) {
+    return gemm_pack_a({reinterpret_cast<const float*>(weights), depths, 1}, filter, filters, depths, to);
+  }
+  std::fill_n(to, depths * kSplitColumns, 0.0f);
+  for (int64_t p = 0; p < depths; ++p) {
+    for (int64_t j = 0; j < filters; ++j) {
+      to[p * kSplitColumns + j] = read_weight(weights + ((filter + j) * depths + p) * 4, WeightType::kF32);
+    }
+  }
+}
+
+}  // namespace
+
+bool conv_split_fits(const ConvShape& s) {
+  if (split_kernels() == nullptr) return false;
+  if (s.kernel[0] != 1 || s.stride[0] != 1 || s.pad_begin[0] != 0) return false;
+  // Tiles that are mostly padding are slower than float products.
+  const int64_t channels = channels_of(s), filters = filters_of(s);
+  const int64_t computed = split_blocks(channels) * kSplitDepth * panels_of(s) * kSplitColumns;
+  return channels > 0 && filters > 0 && 3 * channels * filters >= computed;
+}
+
+size_t conv_split_packed_floats(const ConvShape& s) { return static_cast<size_t>(s.groups * group_bytes(s) / 4); }
+
+// [group][panel][block of channels][kernel element], blocks as the products read them
+void conv_split_pack(const ConvShape& s, const void* weights, float* packed) {
+  const SplitKernels& kernels = *split_kernels();
+  const int64_t channels = channels_of(s), taps = taps_of(s), depths = channels * taps;
+  std::vector<float> rows(static_cast<size_t>(depths * kSplitColumns + 16));
+  alignas(64) float block[kSplitDepth * kSplitColumns];
+  auto* to = reinterpret_cast<std::byte*>(packed);
+  for (int64_t group = 0; group < s.groups; ++group) {
+    for (int64_t filter = 0; filter < filters_of(s); filter += kSplitColumns) {
+      const int64_t filters = std::min(kSplitColumns, filters_of(s) - filter);
+      gather_filters(s, static_cast<const unsigned char*>(weights), group * filters_of(s) + filter, filters, rows.data());
+      for (int64_t b = 0; b < blocks_of(s); ++b, to += kSplitPanelBytes) {
+        for (int64_t c = 0; c < kSplitDepth; ++c) {
+          const int64_t channel = b / taps * kSplitDepth + c;
+          const float* from = rows.data() + (channel * taps + b % taps) * kSplitColumns;
+          if (channel < channels) {
+            std::copy_n(from, kSplitColumns, block + c * kSplitColumns);
+          } else {
+            std::fill_n(block + c * kSplitColumns, kSplitColumns, 0.0f);
+          }
+        }
+        split_pack_block(kernels, block, kSplitColumns, to);
+      }
+    }
+  }
+}
+
+ConvPlan conv_split_plan(const ConvShape& s, int threads) {
+  const Grid grid(s);
+  ConvPlan plan;
+  plan.pixel_block = grid.rows * grid.columns;
+  const int64_t panels = panels_of(s);
+  const int64_t others = s.batch * s.out[0] * s.groups * grid.down * grid.across;
+  // The input is split again for each block of channels.
+  int64_t blocks = 1;
+  if (threads > 1 && others < 4 * threads) blocks = std::min(panels, ceil_div(4 * threads, std::max<int64_t>(others, 1)));
+  plan.channel_block = ceil_div(panels, blocks);
+  plan.tiles = others * ceil_div(panels, plan.channel_block);
+  plan.scratch_bytes = static_cast<size_t>(Layout(s, grid).total());
+  return plan;
+}
+
+void conv_split_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch) {
+  Tile tile(conv, scratch);
+  const Grid& grid = tile.grid();
+  const int64_t panels = panels_of(conv.shape), channel_blocks = ceil_div(panels, plan.channel_block);
+  int64_t selected = -1;
+  for (int64_t at = tile_begin; at < tile_end; ++at) {
+    const int64_t place = at / channel_blocks;
+    if (place != selected) {
+      const int64_t column = place % grid.across * grid.columns, row = place / grid.across % grid.down * grid.rows;
+      const int64_t rest = place / grid.across / grid.down;
+      tile.select(rest / conv.shape.groups, rest % conv.shape.groups, row, column);
+      selected = place;
+    }
+    const int64_t panel = at % channel_blocks * plan.channel_block;
+    tile.run(panel, std::min(panels, panel + plan.channel_block));
+  }
+}
+
+}  // namespace sdx::kernels
