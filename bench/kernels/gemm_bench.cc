@@ -57,7 +57,7 @@ void product(benchmark::State& state) {
   const Floats split = random_block(static_cast<int64_t>(gemm_split_bytes(gemm.m, gemm.k) / sizeof(float)));
   for (auto _ : state) {
     if (gemm.packed_type == WeightType::kSplit) {
-      gemm_split_a(gemm, 0, gemm_split_groups(gemm), split.get());
+      gemm_split_a(gemm, 0, gemm_split_groups(gemm.m), split.get());
       gemm.split_a = split.get();
     }
     gemm_run(gemm, plan, 0, plan.tiles(), scratch.get());

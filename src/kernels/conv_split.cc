@@ -1,6 +1,7 @@
-// Conv by matrix units: pixels of a tile of the input are split once, with their channels side by side; each element of
-// the kernel then reads them in place, shifted, as rows of A. Weights are panels of B.
+// Conv by matrix units: pixels of a tile of the input are split once, under one scale and with their channels side by side;
+// each element of the kernel then reads them in place, shifted, as rows of A. Weights are panels of B.
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "kernels/conv_routes.h"
@@ -13,8 +14,6 @@ namespace {
 // Bytes of the split pixels of a tile, which the second-level cache should hold.
 constexpr int64_t kPixelBytes = 1280 * 1024;
 constexpr int64_t kTilePixels = 512;
-// Blocks of depth of one pass: their weights stay in the first-level cache.
-constexpr int64_t kPass = 9;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -23,7 +22,9 @@ int64_t filters_of(const ConvShape& s) { return s.out_channels / s.groups; }
 int64_t taps_of(const ConvShape& s) { return s.kernel[1] * s.kernel[2]; }
 int64_t blocks_of(const ConvShape& s) { return split_blocks(channels_of(s)) * taps_of(s); }
 int64_t panels_of(const ConvShape& s) { return ceil_div(filters_of(s), kSplitColumns); }
-int64_t group_bytes(const ConvShape& s) { return panels_of(s) * blocks_of(s) * kSplitPanelBytes; }
+constexpr int64_t kHeaderBytes = sizeof(SplitColumns);
+int64_t panel_bytes(const ConvShape& s) { return kHeaderBytes + blocks_of(s) * kSplitPanelBytes; }
+int64_t group_bytes(const ConvShape& s) { return panels_of(s) * panel_bytes(s); }
 
 // A tile of the output: rows x columns pixels, columns in groups of one height.
 struct Grid {
@@ -61,15 +62,16 @@ struct Grid {
 
 // Parts of a worker's scratch, in bytes.
 struct Layout {
-  int64_t pixels, offsets, acc, turned;
+  int64_t pixels, offsets, sums, acc, turned;
   Layout(const ConvShape& s, const Grid& grid) {
     pixels = grid.pixel_bytes(s);
     offsets = ceil_div(blocks_of(s) * 8, 64) * 64;
-    acc = (grid.pixels() + kSplitRows) * kSplitColumns * 4;
+    sums = sizeof(SplitSums);
+    acc = (grid.groups + 1) * kSplitRows * kSplitColumns * 4;
     turned = kSplitColumns * pitch(grid) * 4;
   }
   static int64_t pitch(const Grid& grid) { return ceil_div(grid.columns, 16) * 16; }
-  int64_t total() const { return pixels + offsets + acc + turned; }
+  int64_t total() const { return pixels + offsets + sums + acc + turned; }
 };
 
 class Tile {
@@ -78,7 +80,8 @@ class Tile {
       : conv_(conv), shape_(conv.shape), kernels_(*split_kernels()), grid_(conv.shape), layout_(conv.shape, grid_) {
     pixels_ = static_cast<std::byte*>(scratch);
     offsets_ = reinterpret_cast<int64_t*>(pixels_ + layout_.pixels);
-    acc_ = reinterpret_cast<float*>(pixels_ + layout_.pixels + layout_.offsets);
+    sums_ = reinterpret_cast<SplitSums*>(pixels_ + layout_.pixels + layout_.offsets);
+    acc_ = reinterpret_cast<float*>(sums_ + 1);
     turned_ = acc_ + layout_.acc / 4;
     const int64_t taps = taps_of(shape_);
     for (int64_t block = 0; block < blocks_of(shape_); ++block) {
@@ -102,16 +105,19 @@ class Tile {
     rows_ = std::min(grid_.rows, shape_.out[1] - row);
     columns_ = std::min(grid_.columns, shape_.out[2] - column);
     const int64_t channels = channels_of(shape_);
+    const SplitScale scale = split_scale(largest());
+    std::fill_n(scales_, kSplitRows, scale.scale);
     SplitPixels pixels = {};
+    pixels.inverse = std::isnan(scale.inverse) ? 0.0f : scale.inverse;
     pixels.channel_stride = shape_.in_plane();
-    pixels.first = column * shape_.stride[2] - shape_.pad_begin[2];
+    pixels.first = first_column();
     pixels.count = grid_.in_columns;
     pixels.width = shape_.in[2];
     std::byte* to = pixels_;
     for (int64_t channel = 0; channel < channels; channel += kSplitDepth) {
       pixels.channels = std::min(kSplitDepth, channels - channel);
       for (int64_t r = 0; r < grid_.in_rows; ++r, to += grid_.in_columns * kSplitPixelBytes) {
-        const int64_t y = row * shape_.stride[1] - shape_.pad_begin[1] + r;
+        const int64_t y = first_row() + r;
         pixels.row = y >= 0 && y < shape_.in[1] ? input(channel, y) : nullptr;
         kernels_.pack_pixels(pixels, to);
       }
@@ -120,13 +126,35 @@ class Tile {
 
   void run(int64_t panel_begin, int64_t panel_end) {
     for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
-      const int64_t blocks = blocks_of(shape_);
-      for (int64_t block = 0; block < blocks; block += kPass) multiply(panel, block, std::min(kPass, blocks - block));
-      finish(panel);
+      for (int64_t row = 0; row < rows_; ++row) {
+        multiply(panel, row);
+        finish(panel, row);
+      }
     }
   }
 
  private:
+  int64_t first_row() const { return row_ * shape_.stride[1] - shape_.pad_begin[1]; }
+  int64_t first_column() const { return column_ * shape_.stride[2] - shape_.pad_begin[2]; }
+
+  // The largest magnitude of the input of the tile.
+  float largest() const {
+    const int64_t begin = std::max<int64_t>(0, first_column()), end = std::min(shape_.in[2], first_column() + grid_.in_columns);
+    const int64_t top = std::max<int64_t>(0, first_row()), bottom = std::min(shape_.in[1], first_row() + grid_.in_rows);
+    float most = 0;
+    if (begin >= end || top >= bottom) return most;
+    // Whole rows of the plane adjoin.
+    const bool whole = begin == 0 && end == shape_.in[2];
+    for (int64_t channel = 0; channel < channels_of(shape_); ++channel) {
+      for (int64_t y = top; y < bottom; y = whole ? bottom : y + 1) {
+        const float row = kernels_.largest(input(channel, y) + begin, whole ? (bottom - top) * shape_.in[2] : end - begin);
+        if (std::isnan(row)) return row;
+        most = std::max(most, row);
+      }
+    }
+    return most;
+  }
+
   const float* input(int64_t channel, int64_t y) const {
     const int64_t image = plane_ / shape_.out[0], z = plane_ % shape_.out[0];
     const int64_t first = image * shape_.in_channels + group_ * channels_of(shape_) + channel;
@@ -134,8 +162,10 @@ class Tile {
   }
 
   const std::byte* weights(int64_t panel) const {
-    return static_cast<const std::byte*>(conv_.packed) + group_ * group_bytes(shape_) + panel * blocks_of(shape_) * kSplitPanelBytes;
+    return static_cast<const std::byte*>(conv_.packed) + group_ * group_bytes(shape_) + panel * panel_bytes(shape_);
   }
+
+  const SplitColumns& columns_of(int64_t panel) const { return *reinterpret_cast<const SplitColumns*>(weights(panel)); }
 
   // Bytes from the first pixel to that of a group of output pixels.
   int64_t group_offset(int64_t group) const {
@@ -143,67 +173,58 @@ class Tile {
     return (row * shape_.stride[1] * grid_.in_columns + column * shape_.stride[2]) * kSplitPixelBytes;
   }
 
-  void multiply(int64_t panel, int64_t block, int64_t blocks) {
-    const int64_t groups = rows_ * grid_.groups;
-    const int64_t steps = ceil_div(groups, 2);
+  // acc [groups][height][kSplitColumns] of a row of the tile.
+  void multiply(int64_t panel, int64_t row) {
+    const std::byte* b = weights(panel);
     SplitTile tile = split_tile();
     tile.a_row_bytes = shape_.stride[2] * kSplitPixelBytes;
-    tile.a_low_bytes = kSplitPixelBytes / 2;
-    tile.a_blocks = offsets_ + block;
-    tile.b = weights(panel) + block * kSplitPanelBytes;
-    tile.blocks = blocks;
-    tile.acc_group = grid_.height * kSplitColumns;
-    tile.accumulate = block > 0;
-    tile.ahead_lines = static_cast<int>(ceil_div(kSplitPanelBytes / 64, steps));
-    for (int64_t group = 0; group < groups; group += 2) {
-      tile.a = pixels_ + group_offset(group);
-      tile.a_group_bytes = group_offset(group + 1) - group_offset(group);
-      tile.acc = acc_ + group * tile.acc_group;
-      // The steps share the fetching of the weights of the next pass.
-      tile.ahead = tile.b + blocks * kSplitPanelBytes + std::min(group / 2 * tile.ahead_lines * 64, kSplitPanelBytes);
-      (group + 1 < groups ? kernels_.two_groups : kernels_.one)(tile);
+    tile.a_digit_bytes = kSplitDepth;
+    tile.a_blocks = offsets_;
+    tile.b = b + kHeaderBytes;
+    tile.blocks = blocks_of(shape_);
+    tile.sums = &(*sums_)[0][0][0];
+    for (int64_t group = 0; group * grid_.height < columns_; ++group) {
+      tile.a = pixels_ + group_offset(row * grid_.groups + group);
+      kernels_.multiply(tile);
+      kernels_.combine(*sums_, grid_.height, scales_, columns_of(panel).scales, acc_ + group * grid_.height * kSplitColumns);
     }
   }
 
-  void finish(int64_t panel) {
+  void finish(int64_t panel, int64_t row) {
     const int64_t filter = panel * kSplitColumns, filters = std::min(kSplitColumns, filters_of(shape_) - filter);
     const int64_t plane = shape_.out_plane(), image = plane_ / shape_.out[0], z = plane_ % shape_.out[0];
     const int64_t first = group_ * filters_of(shape_) + filter;
-    const int64_t offset = (image * shape_.out_channels + first) * plane + (z * shape_.out[1] + row_) * shape_.out[2] + column_;
-    const int64_t row_floats = grid_.groups * grid_.height * kSplitColumns;
+    const int64_t offset =
+        (image * shape_.out_channels + first) * plane + (z * shape_.out[1] + row_ + row) * shape_.out[2] + column_;
+    if (std::isnan(scales_[0])) recompute(panel, row);
+    kernels_.turn(acc_, columns_, turned_, Layout::pitch(grid_));
     Gemm output;
+    output.c = conv_.y + offset;
     output.c_stride = plane;
     output.epilogue.row_bias = conv_.bias == nullptr ? nullptr : conv_.bias + first;
     output.epilogue.activation = conv_.activation;
+    output.epilogue.residual = conv_.residual == nullptr ? nullptr : conv_.residual + offset;
     output.epilogue.residual_stride = plane;
-    for (int64_t r = 0; r < rows_; ++r) {
-      float* acc = acc_ + r * row_floats;
-      if (!kernels_.all_finite(acc, kSplitColumns, columns_, kSplitColumns)) recompute(panel, r, acc);
-      kernels_.turn(acc, columns_, turned_, Layout::pitch(grid_));
-      output.c = conv_.y + offset + r * shape_.out[2];
-      output.epilogue.residual = conv_.residual == nullptr ? nullptr : conv_.residual + offset + r * shape_.out[2];
-      gemm_finish(output, {turned_, Layout::pitch(grid_), 0, 0, filters, columns_});
-    }
+    gemm_finish(output, {turned_, Layout::pitch(grid_), 0, 0, filters, columns_});
   }
 
-  // Pixels with infinities or NaN, as float32 has them.
-  void recompute(int64_t panel, int64_t row, float* acc) {
-    for (int64_t column = 0; column < columns_; ++column, acc += kSplitColumns) {
-      if (kernels_.all_finite(acc, kSplitColumns, 1, kSplitColumns)) continue;
-      std::fill_n(acc, kSplitColumns, 0.0f);
-      for (int64_t block = 0; block < blocks_of(shape_); ++block) recompute_block(panel, block, row, column, acc);
+  // A row of a tile with infinities or NaN, as float32 has it.
+  void recompute(int64_t panel, int64_t row) {
+    std::fill_n(acc_, columns_ * kSplitColumns, 0.0f);
+    for (int64_t column = 0; column < columns_; ++column) {
+      for (int64_t block = 0; block < blocks_of(shape_); ++block) {
+        recompute_block(panel, block, row, column, acc_ + column * kSplitColumns);
+      }
     }
   }
 
   void recompute_block(int64_t panel, int64_t block, int64_t row, int64_t column, float* acc) {
     const int64_t taps = taps_of(shape_), channel = block / taps * kSplitDepth;
-    const int64_t y = (row_ + row) * shape_.stride[1] - shape_.pad_begin[1] + block % taps / shape_.kernel[2] * shape_.dilation[1];
-    const int64_t x = (column_ + column) * shape_.stride[2] - shape_.pad_begin[2] + block % taps % shape_.kernel[2] * shape_.dilation[2];
+    const int64_t y = first_row() + row * shape_.stride[1] + block % taps / shape_.kernel[2] * shape_.dilation[1];
+    const int64_t x = first_column() + column * shape_.stride[2] + block % taps % shape_.kernel[2] * shape_.dilation[2];
     if (y < 0 || y >= shape_.in[1] || x < 0 || x >= shape_.in[2]) return;
-    float sum[kSplitColumns];
-    kernels_.plain_row(input(channel, y) + x, shape_.in_plane(), weights(panel) + block * kSplitPanelBytes,
-                       std::min(kSplitDepth, channels_of(shape_) - channel), sum);
-    for (int64_t j = 0; j < kSplitColumns; ++j) acc[j] += sum[j];
+    split_plain_row({input(channel, y) + x, 0, shape_.in_plane()}, std::min(kSplitDepth, channels_of(shape_) - channel),
+                    weights(panel) + kHeaderBytes + block * kSplitPanelBytes, columns_of(panel), acc);
   }
 
   const Conv& conv_;
@@ -213,9 +234,11 @@ class Tile {
   const Layout layout_;
   std::byte* pixels_;   ///< [blocks of channels][in_rows][in_columns]
   int64_t* offsets_;    ///< of blocks of depth
-  float* acc_;          ///< [rows][groups][height][kSplitColumns]
+  SplitSums* sums_;
+  float* acc_;          ///< [groups][height][kSplitColumns]
   float* turned_;       ///< [kSplitColumns][pitch]
   int64_t plane_ = 0, group_ = 0, row_ = 0, column_ = 0, rows_ = 0, columns_ = 0;
+  float scales_[kSplitRows] = {};  ///< the scale of the pixels, for each row of a group
 };
 
 // Filters [filter, filter + filters) as rows [channels x taps][kSplitColumns], zeros beyond.
@@ -241,34 +264,39 @@ bool conv_split_fits(const ConvShape& s) {
   // Tiles that are mostly padding are slower than float products.
   const int64_t channels = channels_of(s), filters = filters_of(s);
   const int64_t computed = split_blocks(channels) * kSplitDepth * panels_of(s) * kSplitColumns;
-  return channels > 0 && filters > 0 && 3 * channels * filters >= computed;
+  return channels > 0 && filters > 0 && 3 * channels * filters >= computed && blocks_of(s) * kSplitDepth <= kSplitMostDepth;
 }
 
 size_t conv_split_packed_floats(const ConvShape& s) { return static_cast<size_t>(s.groups * group_bytes(s) / 4); }
 
-// [group][panel][block of channels][kernel element], blocks as the products read them
+// [group][panel][scales, then blocks of channels by kernel elements]
 void conv_split_pack(const ConvShape& s, const void* weights, float* packed) {
   const SplitKernels& kernels = *split_kernels();
   const int64_t channels = channels_of(s), taps = taps_of(s), depths = channels * taps;
   std::vector<float> rows(static_cast<size_t>(depths * kSplitColumns + 16));
-  alignas(64) float block[kSplitDepth * kSplitColumns];
+  alignas(64) float block[kSplitDepth * kSplitColumns], inverses[kSplitColumns];
   auto* to = reinterpret_cast<std::byte*>(packed);
-  for (int64_t group = 0; group < s.groups; ++group) {
-    for (int64_t filter = 0; filter < filters_of(s); filter += kSplitColumns) {
-      const int64_t filters = std::min(kSplitColumns, filters_of(s) - filter);
-      gather_filters(s, static_cast<const unsigned char*>(weights), group * filters_of(s) + filter, filters, rows.data());
-      for (int64_t b = 0; b < blocks_of(s); ++b, to += kSplitPanelBytes) {
-        for (int64_t c = 0; c < kSplitDepth; ++c) {
-          const int64_t channel = b / taps * kSplitDepth + c;
-          const float* from = rows.data() + (channel * taps + b % taps) * kSplitColumns;
-          if (channel < channels) {
-            std::copy_n(from, kSplitColumns, block + c * kSplitColumns);
-          } else {
-            std::fill_n(block + c * kSplitColumns, kSplitColumns, 0.0f);
-          }
-        }
-        split_pack_block(kernels, block, kSplitColumns, to);
+  for (int64_t panel = 0; panel < s.groups * panels_of(s); ++panel) {
+    const int64_t filter = panel % panels_of(s) * kSplitColumns;
+    gather_filters(s, static_cast<const unsigned char*>(weights), panel / panels_of(s) * filters_of(s) + filter,
+                   std::min(kSplitColumns, filters_of(s) - filter), rows.data());
+    float largest[kSplitColumns] = {};
+    kernels.largest_columns(rows.data(), kSplitColumns, depths, largest);
+    auto& columns = *reinterpret_cast<SplitColumns*>(to);
+    columns = {};
+    for (int64_t j = 0; j < kSplitColumns; ++j) {
+      const SplitScale scale = split_scale(largest[j]);
+      columns.scales[j] = scale.scale;
+      inverses[j] = std::isnan(scale.inverse) ? 0.0f : scale.inverse;
+    }
+    to += kHeaderBytes;
+    for (int64_t b = 0; b < blocks_of(s); ++b, to += kSplitPanelBytes) {
+      std::fill_n(block, kSplitDepth * kSplitColumns, 0.0f);
+      for (int64_t c = 0; c < std::min(kSplitDepth, channels - b / taps * kSplitDepth); ++c) {
+        const int64_t channel = b / taps * kSplitDepth + c;
+        std::copy_n(rows.data() + (channel * taps + b % taps) * kSplitColumns, kSplitColumns, block + c * kSplitColumns);
       }
+      kernels.pack_block(block, kSplitColumns, inverses, to, columns);
     }
   }
 }

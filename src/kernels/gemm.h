@@ -9,8 +9,8 @@
 //   });
 //
 // Each element of C is one chain of fused multiply-adds in the order of k, so results are bitwise equal whatever the
-// plan, the split and the number of threads. Error bound: |error| <= k eps sum_p |a_ip b_pj|, with split weights
-// (k eps + 2^-16) sum_p |a_ip b_pj|, and that of the activation.
+// plan, the split and the number of threads. Error bound: |error| <= k eps sum_p |a_ip b_pj| (with split weights
+// 2^-22 k max_p |a_ip| max_p |b_pj|), and that of the activation.
 #pragma once
 
 #include <cstddef>
@@ -21,12 +21,14 @@ namespace sdx::kernels {
 /// What the last step of a product applies to an element.
 enum class Activation : uint8_t { kNone, kRelu, kGeluErf, kGeluTanh, kSilu, kSigmoid, kTanh, kQuickGelu };
 
-/// How the elements of a weight matrix are stored. kSplit: each as the sum of two bfloat16, for matrix units; see
-/// gemm_split.h for what that does to the error.
+/// How the elements of a weight matrix are stored. kSplit: as three signed bytes with a scale for each column, for matrix
+/// units; see gemm_split.h for what that does to the error.
 enum class WeightType : uint8_t { kF32, kF16, kBf16, kSplit };
 
 /// Bytes of one element.
-inline size_t weight_bytes(WeightType type) { return type == WeightType::kF32 || type == WeightType::kSplit ? 4 : 2; }
+inline size_t weight_bytes(WeightType type) {
+  return type == WeightType::kF32 ? 4 : type == WeightType::kSplit ? 3 : 2;
+}
 
 /// Whether the instruction set active now multiplies split weights.
 bool gemm_splits();
@@ -87,9 +89,9 @@ int64_t gemm_panels(int64_t n, WeightType type = WeightType::kF32);
 void gemm_pack_b(const WeightView& b, int64_t k, int64_t n, WeightType type, int64_t panel_begin, int64_t panel_end,
                  void* packed);
 
-/// Groups of rows that gemm_split_a has to make of A (few rows are used as they are), and the bytes that they may take;
-/// only for products with split weights.
-int64_t gemm_split_groups(const Gemm& gemm);
+/// Groups of rows that gemm_split_a makes of A [m, k] (column_stride 1), and the bytes of all; only for products with split
+/// weights.
+int64_t gemm_split_groups(int64_t m);
 size_t gemm_split_bytes(int64_t m, int64_t k);
 
 /// Splits the groups [group_begin, group_end) of A into `packed` (the start of all, aligned to 64 bytes).

@@ -94,7 +94,7 @@ float read_weight(const unsigned char* at, WeightType type) {
 }
 
 size_t gemm_packed_bytes(int64_t k, int64_t n, WeightType type) {
-  if (type == WeightType::kSplit) return static_cast<size_t>(gemm_panels(n, type) * split_blocks(k) * kSplitPanelBytes);
+  if (type == WeightType::kSplit) return split_packed_bytes(k, n);
   const size_t bytes = static_cast<size_t>(gemm_panels(n) * gemm_tiles().panel_columns * k) * weight_bytes(type);
   return (bytes + 63) / 64 * 64;
 }

@@ -2,186 +2,229 @@
 #include "kernels/gemm_split.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 
 #include "kernels/gemm_tiles.h"
 
 namespace sdx::kernels {
 namespace {
 
-// Blocks of depth of one pass: 128 KB of a panel of B, which stay in the second-level cache while groups of rows go by.
-constexpr int64_t kPass = 32;
-// Bytes of accumulators between passes; with a block of A they must fit the second-level cache.
-constexpr int64_t kAccumulatorBytes = 128 * 1024;
 constexpr int64_t kRowBlock = 256;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 int64_t group_bytes(int64_t k) { return split_blocks(k) * kSplitGroupBytes; }
-int64_t panel_bytes(int64_t k) { return split_blocks(k) * kSplitPanelBytes; }
+constexpr int64_t kHeaderBytes = sizeof(SplitColumns);
+int64_t panel_bytes(int64_t k) { return kHeaderBytes + split_blocks(k) * kSplitPanelBytes; }
 
-// Panels whose accumulators are kept between passes.
-int64_t panels_at_once(int64_t row_block) {
-  const int64_t fit = kAccumulatorBytes / (row_block * kSplitColumns * static_cast<int64_t>(sizeof(float)));
-  return std::max<int64_t>(fit, 2);
+bool few(int64_t m) { return m <= kSplitFewRows; }
+
+// Where the scales of the rows of split A stand: behind all groups.
+float* row_scales(void* split, const SplitGroups& groups, int64_t k) {
+  return reinterpret_cast<float*>(static_cast<std::byte*>(split) + groups.count * group_bytes(k));
 }
 
-bool few(const Gemm& gemm) { return gemm.m <= kSplitFewRows && gemm.a.column_stride == 1; }
-
-// The tiles of one block of rows.
-class Block {
+// The tiles of one product.
+class Tiles {
  public:
-  Block(const Gemm& gemm, const GemmPlan& plan, float* acc)
-      : gemm_(gemm), kernels_(*split_kernels()), acc_(acc), groups_(gemm.m), at_once_(panels_at_once(plan.row_block)) {}
+  Tiles(const Gemm& gemm, void* scratch)
+      : gemm_(gemm),
+        kernels_(*split_kernels()),
+        groups_(gemm.m),
+        row_scales_(row_scales(const_cast<void*>(gemm.split_a), groups_, gemm.k)),
+        sums_(static_cast<SplitSums*>(scratch)),
+        acc_(reinterpret_cast<float*>(sums_ + 1)) {
+    if (!few(gemm.m)) kernels_.begin(groups_.height);
+  }
+  ~Tiles() {
+    if (!few(gemm_.m)) kernels_.end();
+  }
+  Tiles(const Tiles&) = delete;
+  Tiles& operator=(const Tiles&) = delete;
 
-  void run(int64_t row, int64_t rows, int64_t panel_begin, int64_t panel_end) {
-    group_begin_ = row / groups_.height;
-    group_end_ = ceil_div(row + rows, groups_.height);
-    row_ = row;
-    rows_ = rows;
-    if (few(gemm_)) return run_few(panel_begin, panel_end);
-    for (int64_t panel = panel_begin; panel < panel_end; panel += at_once_) {
-      run_panels(panel, std::min(at_once_, panel_end - panel));
+  static size_t scratch_bytes() { return sizeof(SplitSums) + kSplitRows * kSplitColumns * sizeof(float); }
+
+  void run(int64_t row_begin, int64_t row_end, int64_t panel_begin, int64_t panel_end) {
+    row_begin_ = row_begin;
+    steps_ = ceil_div(row_end - row_begin, groups_.height);
+    for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
+      for (int64_t row = row_begin; row < row_end; row += groups_.height) run_group(row, panel);
     }
   }
 
  private:
-  bool single() const { return group_end_ - group_begin_ == 1; }
-
-  void run_few(int64_t panel_begin, int64_t panel_end) {
-    for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
-      const SplitRows rows = {gemm_.a.data + row_ * gemm_.a.row_stride, gemm_.a.row_stride, rows_, rows_};
-      kernels_.few_rows(rows, static_cast<const std::byte*>(gemm_.packed_b) + panel * panel_bytes(gemm_.k), gemm_.k, acc_);
-      finish(panel, acc_);
-    }
-  }
-
-  void run_panels(int64_t panel, int64_t panels) {
-    const int64_t blocks = split_blocks(gemm_.k);
-    // B that is read once needs no passes.
-    const int64_t pass = group_end_ - group_begin_ <= 2 ? std::max<int64_t>(blocks, 1) : kPass;
-    int64_t block = 0;
-    do {
-      const int64_t count = std::min(pass, blocks - block);
-      for (int64_t p = 0; p < panels;) {
-        const int64_t width = single() && panels - p >= 2 ? 2 : 1;
-        run_pass(panel + p, p, width, block, count);
-        if (block + count == blocks) {
-          for (int64_t j = 0; j < width; ++j) finish(panel + p + j, acc_ + (p + j) * panel_floats());
-        }
-        p += width;
-      }
-      block += count;
-    } while (block < blocks);
-  }
-
-  int64_t panel_floats() const { return (group_end_ - group_begin_) * groups_.height * kSplitColumns; }
-
-  void run_pass(int64_t panel, int64_t slot, int64_t width, int64_t block, int64_t count) {
-    const int64_t steps = ceil_div(group_end_ - group_begin_, 2);
-    SplitTile tile = split_tile();
-    tile.a_group_bytes = group_bytes(gemm_.k);
-    tile.b_panel_bytes = panel_bytes(gemm_.k);
-    tile.b = static_cast<const std::byte*>(gemm_.packed_b) + panel * tile.b_panel_bytes + block * kSplitPanelBytes;
-    tile.blocks = count;
-    tile.acc_group = groups_.height * kSplitColumns;
-    tile.acc_panel = panel_floats();
-    tile.accumulate = block > 0;
-    // One step is limited by the memory, whose streams the hardware follows.
-    tile.ahead_lines = single() ? 0 : static_cast<int>(ceil_div(kSplitPanelBytes / 64, steps));
-    for (int64_t step = 0; step < steps; ++step) {
-      const int64_t group = group_begin_ + 2 * step;
-      tile.a = static_cast<const std::byte*>(gemm_.split_a) + group * tile.a_group_bytes + block * kSplitGroupBytes;
-      tile.acc = acc_ + slot * panel_floats() + 2 * step * tile.acc_group;
-      // The steps share the fetching of the panel that comes next.
-      tile.ahead = tile.b + width * tile.b_panel_bytes + std::min(step * tile.ahead_lines * 64, kSplitPanelBytes);
-      if (width == 2) {
-        kernels_.two_panels(tile);
-      } else if (group + 1 < group_end_) {
-        kernels_.two_groups(tile);
-      } else {
-        kernels_.one(tile);
-      }
-    }
-  }
-
-  void finish(int64_t panel, float* acc) {
-    const int64_t column = panel * kSplitColumns;
-    if (!kernels_.all_finite(acc, kSplitColumns, rows_, kSplitColumns)) recompute(panel, acc);
-    gemm_finish(gemm_, {acc, kSplitColumns, row_, column, rows_, std::min(kSplitColumns, gemm_.n - column)});
-  }
-
-  // Rows with infinities or NaN, as float32 has them.
-  void recompute(int64_t panel, float* acc) {
+  void run_group(int64_t row, int64_t panel) {
     const std::byte* b = static_cast<const std::byte*>(gemm_.packed_b) + panel * panel_bytes(gemm_.k);
-    for (int64_t r = 0; r < rows_; ++r) {
-      float* row = acc + r * kSplitColumns;
-      if (kernels_.all_finite(row, kSplitColumns, 1, kSplitColumns)) continue;
-      kernels_.plain_row(gemm_.a.data + (row_ + r) * gemm_.a.row_stride, gemm_.a.column_stride, b, gemm_.k, row);
+    const auto& columns = *reinterpret_cast<const SplitColumns*>(b);
+    SplitTile tile = split_tile();
+    tile.a = static_cast<const std::byte*>(gemm_.split_a) + row / groups_.height * group_bytes(gemm_.k);
+    tile.b = b + kHeaderBytes;
+    tile.blocks = split_blocks(gemm_.k);
+    tile.sums = &(*sums_)[0][0][0];
+    place_ahead(row, tile);
+    const int64_t rows = std::min(groups_.height, gemm_.m - row);
+    if (few(gemm_.m)) {
+      kernels_.multiply_few(tile, rows, columns);
+    } else {
+      kernels_.multiply(tile);
     }
+    kernels_.combine(*sums_, rows, row_scales_ + row, columns.scales, acc_);
+    for (int64_t r = 0; r < rows; ++r) {
+      if (!std::isnan(row_scales_[row + r])) continue;
+      std::fill_n(acc_ + r * kSplitColumns, kSplitColumns, 0.0f);
+      const MatrixView at = {gemm_.a.data + (row + r) * gemm_.a.row_stride, gemm_.a.row_stride, gemm_.a.column_stride};
+      split_plain_row(at, gemm_.k, tile.b, columns, acc_ + r * kSplitColumns);
+    }
+    const int64_t column = panel * kSplitColumns;
+    gemm_finish(gemm_, {acc_, kSplitColumns, row, column, rows, std::min(kSplitColumns, gemm_.n - column)});
+  }
+
+  // A single group streams B: what comes a few blocks later is fetched. More groups share the fetching of the next panel.
+  void place_ahead(int64_t row, SplitTile& tile) const {
+    constexpr int64_t kLines = kSplitPanelBytes / 64, kDistance = 4 * kSplitPanelBytes;
+    tile.ahead_lines = ceil_div(kLines, steps_);
+    if (few(gemm_.m)) {
+      tile.ahead_lines = kDistance / 64;
+      return;
+    }
+    const int64_t share = (row - row_begin_) / groups_.height * tile.ahead_lines * 64;
+    tile.ahead = tile.b + (steps_ == 1 ? kDistance : panel_bytes(gemm_.k) + std::min(share, kSplitPanelBytes));
   }
 
   const Gemm& gemm_;
   const SplitKernels& kernels_;
-  float* acc_;
   const SplitGroups groups_;
-  const int64_t at_once_;
-  int64_t group_begin_ = 0, group_end_ = 0;
-  int64_t row_ = 0, rows_ = 0;
+  const float* row_scales_;
+  SplitSums* sums_;
+  float* acc_;
+  int64_t row_begin_ = 0, steps_ = 1;
 };
 
-// Depths [depth, depth + depths) of `columns` columns as [depths][kSplitColumns], zeros beyond.
-void gather(const WeightView& b, int64_t depth, int64_t depths, int64_t column, int64_t columns, float* to) {
-  const bool aligned = reinterpret_cast<uintptr_t>(b.data) % alignof(float) == 0;
-  if (b.type == WeightType::kF32 && aligned && b.row_stride == 1 && columns == kSplitColumns) {
-    const float* from = static_cast<const float*>(b.data) + depth;
-    return gemm_pack_a({from, b.column_stride, 1}, column, columns, depths, to);
-  }
-  const int64_t bytes = static_cast<int64_t>(weight_bytes(b.type));
-  const unsigned char* data = static_cast<const unsigned char*>(b.data);
-  for (int64_t p = 0; p < depths; ++p) {
-    for (int64_t j = 0; j < kSplitColumns; ++j) {
-      const int64_t at = (depth + p) * b.row_stride + (column + j) * b.column_stride;
-      to[p * kSplitColumns + j] = j < columns ? read_weight(data + at * bytes, b.type) : 0.0f;
-    }
-  }
+bool reads_rows(const WeightView& b) {
+  return b.type == WeightType::kF32 && b.column_stride == 1 && reinterpret_cast<uintptr_t>(b.data) % alignof(float) == 0;
+}
+bool reads_columns(const WeightView& b) {
+  return b.type == WeightType::kF32 && b.row_stride == 1 && reinterpret_cast<uintptr_t>(b.data) % alignof(float) == 0;
 }
 
-// A group of rows whose elements do not lie side by side, through copies of a block each.
-void split_strided(const SplitKernels& kernels, const MatrixView& a, SplitRows rows, int64_t k, std::byte* to) {
-  float block[kSplitRows * kSplitDepth];
-  rows.a = block;
-  rows.stride = kSplitDepth;
-  for (int64_t depth = 0; depth < k; depth += kSplitDepth, to += kSplitGroupBytes) {
-    const int64_t depths = std::min(kSplitDepth, k - depth);
-    for (int64_t r = 0; r < rows.count; ++r) {
-      for (int64_t p = 0; p < depths; ++p) block[r * kSplitDepth + p] = a.data[r * a.row_stride + (depth + p) * a.column_stride];
+// One panel of B on its way into packed form.
+class PanelPacker {
+ public:
+  PanelPacker(const WeightView& b, int64_t k, int64_t column, int64_t columns)
+      : b_(b), kernels_(*split_kernels()), k_(k), column_(column), columns_(columns) {}
+
+  void pack(std::byte* to) {
+    alignas(64) float largest[kSplitColumns] = {}, inverses[kSplitColumns];
+    measure(largest);
+    auto& columns = *reinterpret_cast<SplitColumns*>(to);
+    columns = {};
+    for (int64_t j = 0; j < kSplitColumns; ++j) {
+      const SplitScale scale = split_scale(largest[j]);
+      columns.scales[j] = scale.scale;
+      inverses[j] = std::isnan(scale.inverse) ? 0.0f : scale.inverse;
     }
-    kernels.pack_rows(rows, depths, to);
+    to += kHeaderBytes;
+    for (int64_t depth = 0; depth < k_; depth += kSplitDepth, to += kSplitPanelBytes) {
+      int64_t stride = 0;
+      const float* rows = block(depth, stride);
+      kernels_.pack_block(rows, stride, inverses, to, columns);
+    }
   }
-}
+
+ private:
+  void measure(float* largest) {
+    if (reads_columns(b_)) {
+      for (int64_t j = 0; j < columns_; ++j) {
+        largest[j] = kernels_.largest(static_cast<const float*>(b_.data) + (column_ + j) * b_.column_stride, k_);
+      }
+      return;
+    }
+    for (int64_t depth = 0; depth < k_; depth += kSplitDepth) {
+      int64_t stride = 0;
+      const float* rows = block(depth, stride);
+      kernels_.largest_columns(rows, stride, kSplitDepth, largest);
+    }
+  }
+
+  // Rows of kSplitColumns floats, kSplitDepth of them, zeros beyond B: in place where they lie so.
+  const float* block(int64_t depth, int64_t& stride) {
+    const int64_t depths = std::min(kSplitDepth, k_ - depth);
+    if (reads_rows(b_) && columns_ == kSplitColumns && depths == kSplitDepth) {
+      stride = b_.row_stride;
+      return static_cast<const float*>(b_.data) + depth * b_.row_stride + column_;
+    }
+    stride = kSplitColumns;
+    if (reads_columns(b_) && columns_ == kSplitColumns) {
+      const float* from = static_cast<const float*>(b_.data) + depth;
+      gemm_pack_a({from, b_.column_stride, 1}, column_, columns_, depths, rows_);
+    } else {
+      gather(depth, depths);
+    }
+    std::fill(rows_ + depths * kSplitColumns, rows_ + kSplitDepth * kSplitColumns, 0.0f);
+    return rows_;
+  }
+
+  void gather(int64_t depth, int64_t depths) {
+    const int64_t bytes = static_cast<int64_t>(weight_bytes(b_.type));
+    const unsigned char* data = static_cast<const unsigned char*>(b_.data);
+    for (int64_t p = 0; p < depths; ++p) {
+      for (int64_t j = 0; j < kSplitColumns; ++j) {
+        const int64_t at = (depth + p) * b_.row_stride + (column_ + j) * b_.column_stride;
+        rows_[p * kSplitColumns + j] = j < columns_ ? read_weight(data + at * bytes, b_.type) : 0.0f;
+      }
+    }
+  }
+
+  static constexpr int64_t kSlack = 16;
+  const WeightView& b_;
+  const SplitKernels& kernels_;
+  const int64_t k_, column_, columns_;
+  alignas(64) float rows_[kSplitDepth * kSplitColumns + kSlack];
+};
 
 }  // namespace
 
+SplitScale split_scale(float largest) {
+  if (!std::isfinite(largest)) return {std::nanf(""), std::nanf("")};
+  if (largest == 0) return {0, 0};
+  // Three balanced digits reach 127 (1 + 2^8 + 2^16).
+  constexpr float kMost = 8355711.0f;
+  constexpr int kLeast = -100;  // smaller values are not told apart
+  int exponent = std::max(std::ilogb(largest) + 1, kLeast);
+  if (std::ldexp(largest, 23 - exponent) > kMost) ++exponent;
+  return {std::ldexp(1.0f, exponent - 7), std::ldexp(1.0f, 23 - exponent)};
+}
+
+void split_plain_row(const MatrixView& a, int64_t k, const std::byte* blocks, const SplitColumns& columns, float* acc) {
+  const auto* digits = reinterpret_cast<const int8_t*>(blocks);
+  for (int64_t p = 0; p < k; ++p) {
+    const int64_t block = p / kSplitDepth * kSplitPanelBytes, quad = p % kSplitDepth / 4, byte = p % 4;
+    for (int64_t j = 0; j < kSplitColumns; ++j) {
+      const int8_t* at = digits + block + j / 16 * kSplitTileBytes + quad * 64 + j % 16 * 4 + byte;
+      const int value = at[0] * 65536 + at[2 * kSplitTileBytes] * 256 + at[4 * kSplitTileBytes];
+      acc[j] += a.data[p * a.column_stride] * (static_cast<float>(value) * 0x1p-16f * columns.scales[j]);
+    }
+  }
+}
+
 bool gemm_splits() { return split_kernels() != nullptr; }
 
-int64_t gemm_split_groups(const Gemm& gemm) { return few(gemm) ? 0 : SplitGroups(gemm.m).count; }
+int64_t gemm_split_groups(int64_t m) { return SplitGroups(m).count; }
 
-size_t gemm_split_bytes(int64_t m, int64_t k) { return static_cast<size_t>(SplitGroups(m).count * group_bytes(k)); }
+size_t gemm_split_bytes(int64_t m, int64_t k) {
+  const SplitGroups groups(m);
+  return static_cast<size_t>(groups.count * (group_bytes(k) + kSplitRows * static_cast<int64_t>(sizeof(float))));
+}
 
 void gemm_split_a(const Gemm& gemm, int64_t group_begin, int64_t group_end, void* packed) {
-  const SplitKernels& kernels = *split_kernels();
   const SplitGroups groups(gemm.m);
+  float* scales = row_scales(packed, groups, gemm.k);
   for (int64_t group = group_begin; group < group_end; ++group) {
     const int64_t row = group * groups.height;
-    const MatrixView a = {gemm.a.data + row * gemm.a.row_stride, gemm.a.row_stride, gemm.a.column_stride};
-    const SplitRows rows = {a.data, a.row_stride, std::min(groups.height, gemm.m - row), groups.height};
-    std::byte* to = static_cast<std::byte*>(packed) + group * group_bytes(gemm.k);
-    if (a.column_stride == 1) {
-      kernels.pack_rows(rows, gemm.k, to);
-    } else {
-      split_strided(kernels, a, rows, gemm.k, to);
-    }
+    const SplitRows rows = {gemm.a.data + row * gemm.a.row_stride, gemm.a.row_stride, std::min(groups.height, gemm.m - row),
+                            groups.height, few(gemm.m)};
+    split_kernels()->pack_rows(rows, gemm.k, static_cast<std::byte*>(packed) + group * group_bytes(gemm.k), scales + row);
   }
 }
 
@@ -190,52 +233,37 @@ GemmPlan split_plan(const Gemm& gemm, int threads) {
   const SplitGroups groups(gemm.m);
   const int64_t panels = gemm_panels(gemm.n, WeightType::kSplit);
   plan.row_blocks = ceil_div(gemm.m, kRowBlock);
-  plan.row_block = round_up(ceil_div(groups.count, plan.row_blocks), 2) * groups.height;
+  plan.row_block = ceil_div(groups.count, plan.row_blocks) * groups.height;
   plan.row_blocks = ceil_div(gemm.m, plan.row_block);
   // A tile is worth starting from about this many multiply-adds on.
   constexpr int64_t kWork = 512 * 1024;
   const int64_t fewest = ceil_div(kWork, plan.row_block * std::max<int64_t>(gemm.k, 1) * kSplitColumns);
   const int64_t wanted = threads > 1 ? ceil_div(4 * threads, plan.row_blocks) : 1;
-  plan.panel_block = std::min(panels, std::max(round_up(fewest, 2), round_up(ceil_div(panels, wanted), 2)));
+  plan.panel_block = std::min(panels, std::max(fewest, ceil_div(panels, wanted)));
   plan.column_blocks = ceil_div(panels, plan.panel_block);
-  plan.scratch_bytes = static_cast<size_t>(panels_at_once(plan.row_block) * plan.row_block * kSplitColumns) * sizeof(float);
+  plan.scratch_bytes = Tiles::scratch_bytes();
   return plan;
 }
 
 void split_run(const Gemm& gemm, const GemmPlan& plan, int64_t tile_begin, int64_t tile_end, void* scratch) {
-  const SplitKernels& kernels = *split_kernels();
   const int64_t panels = gemm_panels(gemm.n, WeightType::kSplit);
-  Block block(gemm, plan, static_cast<float*>(scratch));
-  if (!few(gemm)) kernels.begin(SplitGroups(gemm.m).height);
+  Tiles tiles(gemm, scratch);
   for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
     const int64_t row = tile / plan.column_blocks * plan.row_block;
     const int64_t panel = tile % plan.column_blocks * plan.panel_block;
-    block.run(row, std::min(plan.row_block, gemm.m - row), panel, std::min(panels, panel + plan.panel_block));
+    tiles.run(row, std::min(gemm.m, row + plan.row_block), panel, std::min(panels, panel + plan.panel_block));
   }
-  if (!few(gemm)) kernels.end();
+}
+
+size_t split_packed_bytes(int64_t k, int64_t n) {
+  return static_cast<size_t>(gemm_panels(n, WeightType::kSplit) * panel_bytes(k));
 }
 
 void split_pack_b(const WeightView& b, int64_t k, int64_t n, int64_t panel_begin, int64_t panel_end, void* packed) {
-  const SplitKernels& kernels = *split_kernels();
-  constexpr int64_t kSlack = 16;
-  alignas(64) float rows[kSplitDepth * kSplitColumns + kSlack];
-  const bool direct = b.type == WeightType::kF32 && b.column_stride == 1 && reinterpret_cast<uintptr_t>(b.data) % alignof(float) == 0;
-  for (int64_t block = 0; block < split_blocks(k); ++block) {
-    const int64_t depth = block * kSplitDepth, depths = std::min(kSplitDepth, k - depth);
-    for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
-      std::byte* to = static_cast<std::byte*>(packed) + panel * panel_bytes(k) + block * kSplitPanelBytes;
-      const int64_t column = panel * kSplitColumns, columns = std::min(kSplitColumns, n - column);
-      const float* from = rows;
-      int64_t stride = kSplitColumns;
-      if (direct && columns == kSplitColumns && depths == kSplitDepth) {
-        from = static_cast<const float*>(b.data) + depth * b.row_stride + column;
-        stride = b.row_stride;
-      } else {
-        gather(b, depth, depths, column, columns, rows);
-        std::fill(rows + depths * kSplitColumns, rows + kSplitDepth * kSplitColumns, 0.0f);
-      }
-      split_pack_block(kernels, from, stride, to);
-    }
+  for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
+    const int64_t column = panel * kSplitColumns;
+    PanelPacker packer(b, k, column, std::min(kSplitColumns, n - column));
+    packer.pack(static_cast<std::byte*>(packed) + panel * panel_bytes(k));
   }
 }
 

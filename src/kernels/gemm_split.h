@@ -1,10 +1,11 @@
-// Split products: floats as sums of two bfloat16, multiplied by the machine's matrix units.
+// Split products: floats as fixed-point numbers of three signed bytes, multiplied exactly by the machine's matrix units.
 //
-// x = hi + lo with hi = bfloat16(x) and lo = bfloat16(x - hi) keeps 16 bits of the fraction. Three of the four products
-// are summed in float32: A B = Ahi Bhi + Alo Bhi + Ahi Blo. What is dropped and rounded away is at most 2^-16 |a b| for
-// each term, so that the error of a sum of k terms, which is random, is that of a float32 sum of about a thousand.
-// Elements are one chain over k in blocks of kSplitDepth, whatever the plan and the threads. Up to kSplitFewRows rows of A
-// are multiplied as they are, by vector instructions. Infinities and NaN take a slower path with float32's own results.
+// A row of A, or a column of B, has one power of two as its scale, so that x = scale (d0 + d1 2^-8 + d2 2^-16) with
+// digits in [-128, 127]: 24 bits for its largest element. Of the nine products of digits the six of the highest weight
+// are summed as integers: d0 d0; d0 d1 + d1 d0; d0 d2 + d1 d1 + d2 d0. With elements of similar magnitude the error is
+// that of a chain of float32 multiply-adds; the bound is 2^-22 k max|a_i| max|b_j|. Integer sums do not depend on any
+// order: results do not depend on m, the plan or the threads. Rows with infinities or NaN take a slower path with
+// float32's own results; a column of B with one gives NaN.
 #pragma once
 
 #include <cstddef>
@@ -14,15 +15,23 @@
 
 namespace sdx::kernels {
 
-inline constexpr int64_t kSplitRows = 16;     ///< most rows of a group
-inline constexpr int64_t kSplitFewRows = 4;   ///< up to so many rows of A, vector instructions read B faster
-inline constexpr int64_t kSplitDepth = 32;    ///< depths of a block
-inline constexpr int64_t kSplitColumns = 32;  ///< columns of a panel
+inline constexpr int64_t kSplitRows = 16;      ///< most rows of a group
+inline constexpr int64_t kSplitFewRows = 8;    ///< up to so many rows of A, vector instructions read B faster
+inline constexpr int64_t kSplitDepth = 64;     ///< depths of a block
+inline constexpr int64_t kSplitColumns = 32;   ///< columns of a panel
+inline constexpr int64_t kSplitDigits = 3;
 inline constexpr int64_t kSplitTileBytes = 1024;
-/// A block of a group of A: its high halves, then its low ones.
-inline constexpr int64_t kSplitGroupBytes = 2 * kSplitTileBytes;
-/// A block of a panel of B: high halves of both tiles of columns, then their low ones.
-inline constexpr int64_t kSplitPanelBytes = 4 * kSplitTileBytes;
+/// Sums of products of digits must fit 32 bits.
+inline constexpr int64_t kSplitMostDepth = 32768;
+/// A block of a group of A: a tile for each digit, the highest first.
+inline constexpr int64_t kSplitGroupBytes = kSplitDigits * kSplitTileBytes;
+/// A block of a panel of B: for each digit two tiles of 16 columns.
+inline constexpr int64_t kSplitPanelBytes = 2 * kSplitDigits * kSplitTileBytes;
+/// What stands before the blocks of a panel: for each of its columns the scale and the sums of its digits.
+struct SplitColumns {
+  float scales[kSplitColumns];
+  int32_t sums[kSplitDigits][kSplitColumns];
+};
 
 inline int64_t split_blocks(int64_t k) { return (k + kSplitDepth - 1) / kSplitDepth; }
 
@@ -36,92 +45,96 @@ struct SplitGroups {
   }
 };
 
-/// Operands of one step: acc[group][rows][columns] (+)= A[group] B[panel].
+/// Sums of products of one group and one panel, by weight.
+using SplitSums = int32_t[kSplitDigits][kSplitRows][kSplitColumns];
+
+/// Operands of one step: sums[rows][columns] = A[group] B[panel] over all blocks of depth.
 struct SplitTile {
-  const std::byte* a;          ///< high halves of the first row of the first group
-  int64_t a_row_bytes;         ///< between rows
-  int64_t a_low_bytes;         ///< from high halves to low ones
-  int64_t a_group_bytes;       ///< between groups
-  const int64_t* a_blocks;     ///< bytes from `a` to each block of depth; null: kSplitGroupBytes apart
-  const std::byte* b;          ///< first block of the first panel
-  int64_t b_panel_bytes;       ///< between panels
-  int64_t blocks;              ///< of depth
-  float* acc;                  ///< first group, first panel
-  int64_t acc_row_bytes;       ///< between rows
-  int64_t acc_group;           ///< floats between groups
-  int64_t acc_panel;           ///< floats between panels
-  bool accumulate;             ///< add to acc instead of starting from zero
-  const std::byte* ahead;      ///< what to fetch into the cache meanwhile: ahead_lines lines a block
-  int ahead_lines;
+  const std::byte* a;       ///< highest digits of the first row
+  int64_t a_row_bytes;      ///< between rows
+  int64_t a_digit_bytes;    ///< between digits
+  const int64_t* a_blocks;  ///< bytes from `a` to each block of depth; null: kSplitGroupBytes apart
+  const std::byte* b;       ///< first block
+  int64_t blocks;
+  int32_t* sums;            ///< SplitSums
+  const std::byte* ahead;   ///< what to fetch into the cache meanwhile: ahead_lines lines for each block
+  int64_t ahead_lines;
 };
 
-/// A step over groups that gemm_split_a or SplitKernels::pack_rows made.
-inline SplitTile split_tile() {
-  SplitTile tile = {};
-  tile.a_row_bytes = 64;
-  tile.a_low_bytes = kSplitTileBytes;
-  tile.acc_row_bytes = kSplitColumns * static_cast<int64_t>(sizeof(float));
-  return tile;
-}
-
-/// Rows of A that make a group: `count` of them, and zeros up to its height.
+/// Rows of A that make a group: `count` of them, and zeros up to its height. `offset`: digits are stored with 128 added,
+/// as SplitKernels::multiply_few wants them.
 struct SplitRows {
   const float* a;
   int64_t stride;
   int64_t count;
   int64_t height;
+  bool offset = false;
 };
 
-/// Neighbouring pixels of a plane, each packed as kSplitDepth high halves and as many low ones, one channel after the
-/// other; zeros beyond the channels and outside the plane's row.
+/// Neighbouring pixels of a plane, each packed as kSplitDepth digits of each weight, one channel after the other; zeros
+/// beyond the channels and outside the plane's row.
 struct SplitPixels {
-  const float* row;         ///< of the first channel, or null for zeros
+  const float* row;  ///< of the first channel, or null for zeros
   int64_t channel_stride;
   int64_t channels;
-  int64_t first, count;     ///< pixels [first, first + count) of the row, which may begin before it and end beyond
-  int64_t width;            ///< of the row
+  int64_t first, count;  ///< pixels [first, first + count) of the row, which may begin before it and end beyond
+  int64_t width;         ///< of the row
+  float inverse;         ///< what makes integers of 24 bits of the values
 };
-inline constexpr int64_t kSplitPixelBytes = 2 * kSplitDepth * 2;
+inline constexpr int64_t kSplitPixelBytes = kSplitDigits * kSplitDepth;
+
+/// A common scale: values are `scale` (d0 + d1 2^-8 + d2 2^-16), and value * inverse is the integer of 24 bits.
+struct SplitScale {
+  float scale;
+  float inverse;
+};
+/// Of values up to `largest` in magnitude; zeros for 0, NaN for what is not finite.
+SplitScale split_scale(float largest);
 
 /// What one instruction set has to give.
 struct SplitKernels {
-  /// Packs depths [0, k) as blocks of a group, zeros beyond.
-  void (*pack_rows)(const SplitRows& rows, int64_t k, std::byte* packed);
-  /// Packs two rows of depth of a panel of B, each kSplitColumns floats long: row `pair` of a block at `packed`.
-  void (*pack_pair)(const float* even, const float* odd, int64_t pair, std::byte* packed);
+  /// The largest magnitude of `count` floats; NaN where one of them is not finite.
+  float (*largest)(const float* x, int64_t count);
+  /// largest[column] = the maximum of it and the magnitudes of a column of rows [depths][kSplitColumns].
+  void (*largest_columns)(const float* rows, int64_t stride, int64_t depths, float* largest);
+  /// Packs depths [0, k) as blocks of a group, zeros beyond, and writes the scale of each row.
+  void (*pack_rows)(const SplitRows& rows, int64_t k, std::byte* packed, float* scales);
+  /// Packs rows [kSplitDepth][kSplitColumns], stride floats apart, of a panel of B as one block, and adds to the sums.
+  void (*pack_block)(const float* rows, int64_t stride, const float* inverses, std::byte* packed, SplitColumns& columns);
   /// Packs pixels of at most kSplitDepth channels.
   void (*pack_pixels)(const SplitPixels& pixels, std::byte* packed);
-  /// to[column * stride + row] = from[row * kSplitColumns + column] for all columns and rows up to the next multiple of 16.
-  void (*turn)(const float* from, int64_t rows, float* to, int64_t stride);
   /// Brackets all uses of the matrix units on a thread; groups of `height` rows.
   void (*begin)(int64_t height);
   void (*end)();
-  void (*two_groups)(const SplitTile& tile);  ///< 2 groups, 1 panel
-  void (*two_panels)(const SplitTile& tile);  ///< 1 group, 2 panels
-  void (*one)(const SplitTile& tile);         ///< 1 group, 1 panel
-  bool (*all_finite)(const float* x, int64_t stride, int64_t rows, int64_t columns);
-  /// acc[rows.count][kSplitColumns] = up to kSplitFewRows rows of A, as they are, times the sums of the halves of a panel of
-  /// B; the result is NaN where a weight is infinite.
-  void (*few_rows)(const SplitRows& rows, const std::byte* b, int64_t k, float* acc);
-  /// acc[kSplitColumns] = row of A [k] times a panel of B, in float32.
-  void (*plain_row)(const float* a, int64_t column_stride, const std::byte* b, int64_t k, float* acc);
+  void (*multiply)(const SplitTile& tile);
+  /// The same sums for up to kSplitFewRows rows with offset digits, without the matrix units.
+  void (*multiply_few)(const SplitTile& tile, int64_t rows, const SplitColumns& columns);
+  /// to[row][kSplitColumns] = the sums with the scales of rows and columns.
+  void (*combine)(const SplitSums& sums, int64_t rows, const float* row_scales, const float* column_scales, float* to);
+  /// to[column * stride + row] = from[row * kSplitColumns + column] for all columns and rows up to the next multiple of 16.
+  void (*turn)(const float* from, int64_t rows, float* to, int64_t stride);
 };
 
 /// Those of the active instruction set; null where it has no matrix units.
 const SplitKernels* split_kernels();
-/// Those of AMX with bfloat16; null where this machine or its system lacks it.
+/// Those of AMX with bytes; null where this machine or its system lacks it.
 const SplitKernels* amx_split_kernels();
 
-/// Packs kSplitDepth rows of depth (zeros where B ends) of a panel of B as one block.
-inline void split_pack_block(const SplitKernels& kernels, const float* rows, int64_t stride, std::byte* packed) {
-  for (int64_t pair = 0; pair < kSplitDepth / 2; ++pair) {
-    kernels.pack_pair(rows + 2 * pair * stride, rows + (2 * pair + 1) * stride, pair, packed);
-  }
+/// A step over groups that SplitKernels::pack_rows made.
+inline SplitTile split_tile() {
+  SplitTile tile = {};
+  tile.a_row_bytes = kSplitDepth;
+  tile.a_digit_bytes = kSplitTileBytes;
+  return tile;
 }
+
+/// acc[kSplitColumns] += first row of A [k], as it is, times blocks of a panel of B, in float32.
+void split_plain_row(const MatrixView& a, int64_t k, const std::byte* blocks, const SplitColumns& columns, float* acc);
 
 /// gemm_plan, gemm_run and packing for WeightType::kSplit.
 GemmPlan split_plan(const Gemm& gemm, int threads);
 void split_run(const Gemm& gemm, const GemmPlan& plan, int64_t tile_begin, int64_t tile_end, void* scratch);
 void split_pack_b(const WeightView& b, int64_t k, int64_t n, int64_t panel_begin, int64_t panel_end, void* packed);
+size_t split_packed_bytes(int64_t k, int64_t n);
 
 }  // namespace sdx::kernels

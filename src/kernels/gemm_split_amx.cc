@@ -1,4 +1,4 @@
-// Split products by AMX: tiles of bfloat16, summed in float32 by the matrix unit.
+// Split products by AMX: tiles of signed bytes, summed in 32 bits by the matrix unit.
 #include "kernels/gemm_split.h"
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__)
@@ -8,15 +8,18 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 // A target attribute instead of compile flags, so that nothing but these functions uses the instructions.
-#define SDX_AMX __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,amx-tile,amx-bf16")))
+#define SDX_AMX __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,amx-tile,amx-int8")))
 
 namespace sdx::kernels {
 namespace {
 
-// The operand of the instruction that shapes the tiles: accumulators 0-3 and A in 4-5 with the rows of a group, B in 6-7.
+constexpr int64_t kRow = 64;  // bytes of a row of a tile
+
+// The operand of the instruction that shapes the tiles: sums 0-5 and A 6 with the rows of a group, B 7.
 struct alignas(64) TileConfig {
   uint8_t palette = 1;
   uint8_t start_row = 0;
@@ -28,8 +31,8 @@ struct alignas(64) TileConfig {
 SDX_AMX void begin(int64_t height) {
   TileConfig config;
   for (int i = 0; i < 8; ++i) {
-    config.row_bytes[i] = 64;
-    config.rows[i] = static_cast<uint8_t>(i < 6 ? height : kSplitRows);
+    config.row_bytes[i] = kRow;
+    config.rows[i] = static_cast<uint8_t>(i < 7 ? height : kSplitRows);
   }
   // The compiler does not know that the instruction reads memory.
   asm volatile("" ::"r"(&config) : "memory");
@@ -38,63 +41,111 @@ SDX_AMX void begin(int64_t height) {
 
 SDX_AMX void end() { _tile_release(); }
 
-constexpr int64_t kRow = 64;  // bytes of a row of a tile
+SDX_AMX inline __m512 magnitude(__m512 x) { return _mm512_abs_ps(x); }
 
-struct Halves {
-  __m512i hi, lo;
-};
-
-// 32 floats as 32 + 32 bfloat16 in their order.
-SDX_AMX inline Halves split(__m512 first, __m512 second) {
-  const __m512i hi = (__m512i)_mm512_cvtne2ps_pbh(second, first);
-  const __m512 first_hi = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(hi)), 16));
-  const __m512 second_hi = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(hi, 1)), 16));
-  return {hi, (__m512i)_mm512_cvtne2ps_pbh(_mm512_sub_ps(second, second_hi), _mm512_sub_ps(first, first_hi))};
+// NaN where a lane of `largest` is infinite or of `check` NaN: 0 times what is not finite is NaN, and stays it.
+SDX_AMX inline __m512 largest_of(__m512 x, __m512 largest, __m512& check) {
+  check = _mm512_fmadd_ps(x, _mm512_setzero_ps(), check);
+  return _mm512_max_ps(largest, magnitude(x));
 }
 
-SDX_AMX void pack_rows(const SplitRows& rows, int64_t k, std::byte* packed) {
-  const int64_t blocks = split_blocks(k);
+SDX_AMX float largest(const float* x, int64_t count) {
+  __m512 most = _mm512_setzero_ps(), check = _mm512_setzero_ps();
+  int64_t i = 0;
+  for (; i + 16 <= count; i += 16) most = largest_of(_mm512_loadu_ps(x + i), most, check);
+  if (i < count) {
+    const auto mask = static_cast<__mmask16>((1u << (count - i)) - 1);
+    most = largest_of(_mm512_maskz_loadu_ps(mask, x + i), most, check);
+  }
+  const bool finite = _mm512_cmp_ps_mask(check, check, _CMP_UNORD_Q) == 0;
+  return finite ? _mm512_reduce_max_ps(most) : std::nanf("");
+}
+
+SDX_AMX void largest_columns(const float* rows, int64_t stride, int64_t depths, float* largest) {
+  for (int64_t column = 0; column < kSplitColumns; column += 16) {
+    __m512 most = _mm512_loadu_ps(largest + column), check = _mm512_fmadd_ps(most, _mm512_setzero_ps(), _mm512_setzero_ps());
+    for (int64_t p = 0; p < depths; ++p) most = largest_of(_mm512_loadu_ps(rows + p * stride + column), most, check);
+    _mm512_storeu_ps(largest + column, _mm512_add_ps(most, check));
+  }
+}
+
+// Integers of 24 bits, so that each byte less 128 is a balanced digit.
+SDX_AMX inline __m512i integers(__m512 x, __m512 inverse) {
+  return _mm512_add_epi32(_mm512_cvtps_epi32(_mm512_mul_ps(x, inverse)), _mm512_set1_epi32(0x808080));
+}
+
+// The digits of weight 2^(8 digit) of 64 numbers, as bytes in their order; `flip` takes 128 away from each.
+SDX_AMX inline __m512i digits(const __m512i (&y)[4], int digit, __m512i flip) {
+  const auto shift = static_cast<unsigned>(8 * digit);
+  const __m128i a = _mm512_cvtepi32_epi8(_mm512_srli_epi32(y[0], shift)), b = _mm512_cvtepi32_epi8(_mm512_srli_epi32(y[1], shift));
+  const __m128i c = _mm512_cvtepi32_epi8(_mm512_srli_epi32(y[2], shift)), d = _mm512_cvtepi32_epi8(_mm512_srli_epi32(y[3], shift));
+  const __m512i all = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_set_m128i(b, a)), _mm256_set_m128i(d, c), 1);
+  return _mm512_xor_si512(all, flip);
+}
+
+SDX_AMX inline __m512i flip_of(bool offset) { return _mm512_set1_epi8(static_cast<char>(offset ? 0 : 0x80)); }
+
+SDX_AMX inline void store_digits(const __m512i (&y)[4], std::byte* to, int64_t digit_bytes, __m512i flip) {
+  _mm512_storeu_si512(to, digits(y, 2, flip));
+  _mm512_storeu_si512(to + digit_bytes, digits(y, 1, flip));
+  _mm512_storeu_si512(to + 2 * digit_bytes, digits(y, 0, flip));
+}
+
+SDX_AMX void pack_row(const float* from, int64_t k, __m512 inverse, std::byte* to, __m512i flip) {
+  for (int64_t depth = 0; depth < k; depth += kSplitDepth, from += kSplitDepth, to += kSplitGroupBytes) {
+    __m512i y[4];
+    const int64_t left = std::min(kSplitDepth, k - depth);
+    const uint64_t mask = left == kSplitDepth ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      y[i] = integers(_mm512_maskz_loadu_ps(static_cast<__mmask16>(mask >> (16 * i)), from + 16 * i), inverse);
+    }
+    store_digits(y, to, kSplitTileBytes, flip);
+  }
+}
+
+SDX_AMX void pack_rows(const SplitRows& rows, int64_t k, std::byte* packed, float* scales) {
+  const __m512i flip = flip_of(rows.offset);
+  const __m512i zero = _mm512_xor_si512(flip, flip_of(false));
   for (int64_t r = 0; r < rows.height; ++r) {
-    const float* from = rows.a + r * rows.stride;
-    std::byte* to = packed + r * kRow;
-    for (int64_t block = 0; block < blocks; ++block, to += kSplitGroupBytes) {
-      Halves halves = {_mm512_setzero_si512(), _mm512_setzero_si512()};
-      if (r < rows.count) {
-        const int64_t left = k - block * kSplitDepth;
-        const float* at = from + block * kSplitDepth;
-        if (left >= kSplitDepth) {
-          halves = split(_mm512_loadu_ps(at), _mm512_loadu_ps(at + 16));
-        } else {
-          const uint32_t mask = (uint32_t{1} << left) - 1;
-          halves = split(_mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), at),
-                         _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask >> 16), at + 16));
-        }
+    const SplitScale scale = r < rows.count ? split_scale(largest(rows.a + r * rows.stride, k)) : SplitScale{0, 0};
+    if (r < rows.count) scales[r] = scale.scale;
+    if (scale.inverse > 0) {
+      pack_row(rows.a + r * rows.stride, k, _mm512_set1_ps(scale.inverse), packed + r * kRow, flip);
+    } else {
+      for (int64_t block = 0; block < split_blocks(k); ++block) {
+        std::byte* to = packed + block * kSplitGroupBytes + r * kRow;
+        for (int64_t digit = 0; digit < kSplitDigits; ++digit) _mm512_storeu_si512(to + digit * kSplitTileBytes, zero);
       }
-      _mm512_storeu_si512(to, halves.hi);
-      _mm512_storeu_si512(to + kSplitTileBytes, halves.lo);
     }
   }
 }
 
-// Rounds to bfloat16 in the upper half of each lane, without overflow of finite values to infinity.
-SDX_AMX inline __m512i round_high(__m512 x) {
-  const __m512i bits = _mm512_castps_si512(x);
-  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-  const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-  const __m512i magnitude = _mm512_and_si512(bits, _mm512_set1_epi32(0x7fffffff));
-  const __mmask16 keep = _mm512_cmpge_epi32_mask(magnitude, _mm512_set1_epi32(0x7f7f8000));
-  return _mm512_and_si512(_mm512_mask_mov_epi32(rounded, keep, bits), _mm512_set1_epi32(static_cast<int>(0xffff0000)));
-}
-
-SDX_AMX void pack_pair(const float* even, const float* odd, int64_t pair, std::byte* packed) {
+SDX_AMX void pack_block(const float* rows, int64_t stride, const float* inverses, std::byte* packed, SplitColumns& columns) {
+  const __m512i low = _mm512_set1_epi32(0xff), flip = _mm512_set1_epi8(static_cast<char>(0x80));
   for (int64_t tile = 0; tile < 2; ++tile) {
-    const __m512 x = _mm512_loadu_ps(even + tile * 16), y = _mm512_loadu_ps(odd + tile * 16);
-    const __m512i x_hi = round_high(x), y_hi = round_high(y);
-    const __m512i x_lo = round_high(_mm512_sub_ps(x, _mm512_castsi512_ps(x_hi)));
-    const __m512i y_lo = round_high(_mm512_sub_ps(y, _mm512_castsi512_ps(y_hi)));
-    std::byte* to = packed + tile * kSplitTileBytes + pair * kRow;
-    _mm512_storeu_si512(to, _mm512_or_si512(_mm512_srli_epi32(x_hi, 16), y_hi));
-    _mm512_storeu_si512(to + 2 * kSplitTileBytes, _mm512_or_si512(_mm512_srli_epi32(x_lo, 16), y_lo));
+    const __m512 inverse = _mm512_loadu_ps(inverses + tile * 16);
+    __m512i sums[kSplitDigits];
+    for (int i = 0; i < kSplitDigits; ++i) sums[i] = _mm512_loadu_si512(columns.sums[i] + tile * 16);
+    for (int64_t quad = 0; quad < kSplitDepth / 4; ++quad) {
+      __m512i y[4];
+#pragma GCC unroll 4
+      for (int64_t i = 0; i < 4; ++i) y[i] = integers(_mm512_loadu_ps(rows + (4 * quad + i) * stride + tile * 16), inverse);
+      std::byte* to = packed + tile * kSplitTileBytes + quad * kRow;
+#pragma GCC unroll 3
+      for (unsigned digit = 0; digit < kSplitDigits; ++digit) {
+        const unsigned shift = 16 - 8 * digit;
+        __m512i bytes = _mm512_and_si512(_mm512_srli_epi32(y[0], shift), low);
+#pragma GCC unroll 3
+        for (unsigned i = 1; i < 4; ++i) {
+          bytes = _mm512_or_si512(bytes, _mm512_slli_epi32(_mm512_and_si512(_mm512_srli_epi32(y[i], shift), low), 8 * i));
+        }
+        bytes = _mm512_xor_si512(bytes, flip);
+        sums[digit] = _mm512_dpbusd_epi32(sums[digit], _mm512_set1_epi8(1), bytes);
+        _mm512_storeu_si512(to + digit * 2 * kSplitTileBytes, bytes);
+      }
+    }
+    for (int i = 0; i < kSplitDigits; ++i) _mm512_storeu_si512(columns.sums[i] + tile * 16, sums[i]);
   }
 }
 
@@ -127,13 +178,17 @@ SDX_AMX inline void transpose(__m512 (&x)[16]) {
   for (int i = 0; i < 16; ++i) x[i] = t[i];
 }
 
-// 16 pixels of 16 channels from channel `first` on; lanes of `inside` lie in the row.
-SDX_AMX inline void load_pixels(const SplitPixels& p, const float* at, int64_t first, __mmask16 inside, __m512 (&x)[16]) {
+// 16 pixels of 16 channels from channel `first` on, as integers; lanes of `inside` lie in the row.
+SDX_AMX inline void load_pixels(const SplitPixels& p, const float* at, int64_t first, __mmask16 inside, __m512i (&y)[16]) {
+  __m512 x[16];
 #pragma GCC unroll 16
   for (int64_t c = 0; c < 16; ++c) {
     x[c] = first + c < p.channels ? _mm512_maskz_loadu_ps(inside, at + (first + c) * p.channel_stride) : _mm512_setzero_ps();
   }
   transpose(x);
+  const __m512 inverse = _mm512_set1_ps(p.inverse);
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) y[i] = integers(x[i], inverse);
 }
 
 SDX_AMX void pack_pixels(const SplitPixels& p, std::byte* packed) {
@@ -141,14 +196,11 @@ SDX_AMX void pack_pixels(const SplitPixels& p, std::byte* packed) {
     const int64_t left = std::min<int64_t>(16, p.count - at);
     const int64_t from = p.first + at, begin = std::max<int64_t>(0, -from), end = std::min<int64_t>(16, p.width - from);
     const uint32_t inside = p.row == nullptr || end <= begin ? 0 : ((uint32_t{1} << end) - 1) & ~((uint32_t{1} << begin) - 1);
-    __m512 x[16], y[16];
-    load_pixels(p, p.row + from, 0, static_cast<__mmask16>(inside), x);
-    load_pixels(p, p.row + from, 16, static_cast<__mmask16>(inside), y);
+    __m512i y[4][16];
+    for (int i = 0; i < 4; ++i) load_pixels(p, p.row + from, 16 * i, static_cast<__mmask16>(inside), y[i]);
     for (int64_t i = 0; i < left; ++i) {
-      const Halves halves = split(x[i], y[i]);
-      std::byte* to = packed + (at + i) * kSplitPixelBytes;
-      _mm512_storeu_si512(to, halves.hi);
-      _mm512_storeu_si512(to + kSplitPixelBytes / 2, halves.lo);
+      const __m512i pixel[4] = {y[0][i], y[1][i], y[2][i], y[3][i]};
+      store_digits(pixel, packed + (at + i) * kSplitPixelBytes, kSplitDepth, flip_of(false));
     }
   }
 }
@@ -166,10 +218,6 @@ SDX_AMX void turn(const float* from, int64_t rows, float* to, int64_t stride) {
   }
 }
 
-SDX_AMX inline void fetch(const std::byte* from, int lines) {
-  for (int line = 0; line < lines; ++line) _mm_prefetch(reinterpret_cast<const char*>(from) + line * 64, _MM_HINT_T1);
-}
-
 // Orders plain stores before the loads of tiles, which the compiler does not see as reads.
 inline void fence() { asm volatile("" ::: "memory"); }
 
@@ -177,217 +225,124 @@ inline const std::byte* block_of(const SplitTile& t, int64_t block) {
   return t.a + (t.a_blocks == nullptr ? block * kSplitGroupBytes : t.a_blocks[block]);
 }
 
-SDX_AMX void two_groups(const SplitTile& t) {
+// Tiles 0, 2, 4: the sums of 16 columns by falling weight; 1, 3, 5: those of the other 16.
+SDX_AMX void multiply(const SplitTile& t) {
   fence();
-  float *c0 = t.acc, *c1 = t.acc + t.acc_group;
-  if (t.accumulate) {
-    _tile_loadd(0, c0, t.acc_row_bytes);
-    _tile_loadd(1, c0 + 16, t.acc_row_bytes);
-    _tile_loadd(2, c1, t.acc_row_bytes);
-    _tile_loadd(3, c1 + 16, t.acc_row_bytes);
-  } else {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-  }
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_zero(4);
+  _tile_zero(5);
   const std::byte *b = t.b, *ahead = t.ahead;
-  const int64_t row = t.a_row_bytes, low = t.a_low_bytes;
-  const int64_t group = t.a_group_bytes;
+  const int64_t row = t.a_row_bytes, digit = t.a_digit_bytes;
   for (int64_t block = 0; block < t.blocks; ++block, b += kSplitPanelBytes, ahead += kSplitPanelBytes) {
     const std::byte* a = block_of(t, block);
-    fetch(ahead, t.ahead_lines);
-    // Nine loads for twelve products: a load takes nearly as long as a product.
-    _tile_loadd(6, b, kRow);
-    _tile_loadd(4, a, row);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, b + kSplitTileBytes, kRow);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_loadd(5, a + low, row);
-    _tile_dpbf16ps(0, 5, 6);
-    _tile_dpbf16ps(1, 5, 7);
-    _tile_loadd(4, a + group, row);
-    _tile_dpbf16ps(2, 4, 6);
-    _tile_dpbf16ps(3, 4, 7);
-    _tile_loadd(5, a + group + low, row);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_loadd(6, b + 2 * kSplitTileBytes, kRow);
-    _tile_dpbf16ps(3, 5, 7);
-    _tile_dpbf16ps(2, 4, 6);
-    _tile_loadd(7, b + 3 * kSplitTileBytes, kRow);
-    _tile_dpbf16ps(3, 4, 7);
-    _tile_loadd(5, a, row);
-    _tile_dpbf16ps(0, 5, 6);
-    _tile_dpbf16ps(1, 5, 7);
-  }
-  _tile_stored(0, c0, t.acc_row_bytes);
-  _tile_stored(1, c0 + 16, t.acc_row_bytes);
-  _tile_stored(2, c1, t.acc_row_bytes);
-  _tile_stored(3, c1 + 16, t.acc_row_bytes);
-  fence();
-}
-
-SDX_AMX void two_panels(const SplitTile& t) {
-  fence();
-  float *c0 = t.acc, *c1 = t.acc + t.acc_panel;
-  if (t.accumulate) {
-    _tile_loadd(0, c0, t.acc_row_bytes);
-    _tile_loadd(1, c0 + 16, t.acc_row_bytes);
-    _tile_loadd(2, c1, t.acc_row_bytes);
-    _tile_loadd(3, c1 + 16, t.acc_row_bytes);
-  } else {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-  }
-  const std::byte *b = t.b, *ahead = t.ahead;
-  const int64_t row = t.a_row_bytes, low = t.a_low_bytes;
-  const int64_t panel = t.b_panel_bytes;
-  for (int64_t block = 0; block < t.blocks; ++block, b += kSplitPanelBytes, ahead += kSplitPanelBytes) {
-    const std::byte* a = block_of(t, block);
-    fetch(ahead, t.ahead_lines);
-    fetch(ahead + panel, t.ahead_lines);
-    _tile_loadd(4, a, row);
-    _tile_loadd(6, b, kRow);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(5, a + low, row);
-    _tile_loadd(7, b + kSplitTileBytes, kRow);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(0, 5, 6);
-    _tile_dpbf16ps(1, 5, 7);
-    _tile_loadd(6, b + panel, kRow);
-    _tile_dpbf16ps(2, 4, 6);
-    _tile_loadd(7, b + panel + kSplitTileBytes, kRow);
-    _tile_dpbf16ps(3, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
-    _tile_loadd(6, b + 2 * kSplitTileBytes, kRow);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, b + 3 * kSplitTileBytes, kRow);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_loadd(6, b + panel + 2 * kSplitTileBytes, kRow);
-    _tile_dpbf16ps(2, 4, 6);
-    _tile_loadd(7, b + panel + 3 * kSplitTileBytes, kRow);
-    _tile_dpbf16ps(3, 4, 7);
-  }
-  _tile_stored(0, c0, t.acc_row_bytes);
-  _tile_stored(1, c0 + 16, t.acc_row_bytes);
-  _tile_stored(2, c1, t.acc_row_bytes);
-  _tile_stored(3, c1 + 16, t.acc_row_bytes);
-  fence();
-}
-
-SDX_AMX void one(const SplitTile& t) {
-  fence();
-  if (t.accumulate) {
-    _tile_loadd(0, t.acc, t.acc_row_bytes);
-    _tile_loadd(1, t.acc + 16, t.acc_row_bytes);
-  } else {
-    _tile_zero(0);
-    _tile_zero(1);
-  }
-  const std::byte *b = t.b, *ahead = t.ahead;
-  const int64_t row = t.a_row_bytes, low = t.a_low_bytes;
-  for (int64_t block = 0; block < t.blocks; ++block, b += kSplitPanelBytes, ahead += kSplitPanelBytes) {
-    const std::byte* a = block_of(t, block);
-    fetch(ahead, t.ahead_lines);
-    _tile_loadd(4, a, row);
-    _tile_loadd(6, b, kRow);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, b + kSplitTileBytes, kRow);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_loadd(5, a + low, row);
-    _tile_dpbf16ps(0, 5, 6);
-    _tile_dpbf16ps(1, 5, 7);
-    _tile_loadd(6, b + 2 * kSplitTileBytes, kRow);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, b + 3 * kSplitTileBytes, kRow);
-    _tile_dpbf16ps(1, 4, 7);
-  }
-  _tile_stored(0, t.acc, t.acc_row_bytes);
-  _tile_stored(1, t.acc + 16, t.acc_row_bytes);
-  fence();
-}
-
-SDX_AMX bool all_finite(const float* x, int64_t stride, int64_t rows, int64_t columns) {
-  // 0 times what is not finite is NaN, and stays it.
-  __m512 sum = _mm512_setzero_ps();
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < columns; c += 16) {
-      sum = _mm512_fmadd_ps(_mm512_loadu_ps(x + r * stride + c), _mm512_setzero_ps(), sum);
+    for (int64_t line = 0; line < t.ahead_lines; ++line) {
+      _mm_prefetch(reinterpret_cast<const char*>(ahead) + line * 64, _MM_HINT_T1);
     }
+    _tile_loadd(6, a, row);
+    _tile_loadd(7, b, kRow);
+    _tile_dpbssd(0, 6, 7);
+    _tile_loadd(7, b + 1 * kSplitTileBytes, kRow);
+    _tile_dpbssd(1, 6, 7);
+    _tile_loadd(7, b + 2 * kSplitTileBytes, kRow);
+    _tile_dpbssd(2, 6, 7);
+    _tile_loadd(7, b + 3 * kSplitTileBytes, kRow);
+    _tile_dpbssd(3, 6, 7);
+    _tile_loadd(7, b + 4 * kSplitTileBytes, kRow);
+    _tile_dpbssd(4, 6, 7);
+    _tile_loadd(7, b + 5 * kSplitTileBytes, kRow);
+    _tile_dpbssd(5, 6, 7);
+    _tile_loadd(6, a + digit, row);
+    _tile_loadd(7, b + 3 * kSplitTileBytes, kRow);
+    _tile_dpbssd(5, 6, 7);
+    _tile_loadd(7, b + 2 * kSplitTileBytes, kRow);
+    _tile_dpbssd(4, 6, 7);
+    _tile_loadd(7, b + 1 * kSplitTileBytes, kRow);
+    _tile_dpbssd(3, 6, 7);
+    _tile_loadd(7, b, kRow);
+    _tile_dpbssd(2, 6, 7);
+    _tile_loadd(6, a + 2 * digit, row);
+    _tile_dpbssd(4, 6, 7);
+    _tile_loadd(7, b + 1 * kSplitTileBytes, kRow);
+    _tile_dpbssd(5, 6, 7);
   }
-  return _mm512_cmp_ps_mask(sum, sum, _CMP_UNORD_Q) == 0;
+  constexpr int64_t kRowBytes = kSplitColumns * sizeof(int32_t), kSums = kSplitRows * kSplitColumns;
+  _tile_stored(0, t.sums, kRowBytes);
+  _tile_stored(1, t.sums + 16, kRowBytes);
+  _tile_stored(2, t.sums + kSums, kRowBytes);
+  _tile_stored(3, t.sums + kSums + 16, kRowBytes);
+  _tile_stored(4, t.sums + 2 * kSums, kRowBytes);
+  _tile_stored(5, t.sums + 2 * kSums + 16, kRowBytes);
+  fence();
 }
 
-// One row of depth pairs of a tile: the sums of the halves of even and odd depths.
-struct WeightPair {
-  __m512 even, odd;
-};
-SDX_AMX inline WeightPair weights_at(const std::byte* row) {
-  const __m512i mask = _mm512_set1_epi32(static_cast<int>(0xffff0000));
-  const __m512i hi = _mm512_loadu_si512(row), lo = _mm512_loadu_si512(row + 2 * kSplitTileBytes);
-  return {_mm512_add_ps(_mm512_castsi512_ps(_mm512_slli_epi32(hi, 16)), _mm512_castsi512_ps(_mm512_slli_epi32(lo, 16))),
-          _mm512_add_ps(_mm512_castsi512_ps(_mm512_and_si512(hi, mask)), _mm512_castsi512_ps(_mm512_and_si512(lo, mask)))};
-}
-
+// 16 columns: 3 sums for each row, from one pass over B.
 template <int kRows>
-SDX_AMX void few(const SplitRows& rows, const std::byte* b, int64_t k, float* acc) {
-  __m512 even[kRows][2], odd[kRows][2];
-#pragma GCC unroll 4
-  for (int r = 0; r < kRows; ++r) even[r][0] = even[r][1] = odd[r][0] = odd[r][1] = _mm512_setzero_ps();
-  const auto step = [&](const std::byte* row, int64_t p, bool both) SDX_AMX {
-    const WeightPair w0 = weights_at(row), w1 = weights_at(row + kSplitTileBytes);
-#pragma GCC unroll 4
-    for (int r = 0; r < kRows; ++r) {
-      const float* a = rows.a + r * rows.stride + p;
-      const __m512 x = _mm512_set1_ps(a[0]), y = _mm512_set1_ps(both ? a[1] : 0.0f);
-      even[r][0] = _mm512_fmadd_ps(x, w0.even, even[r][0]);
-      even[r][1] = _mm512_fmadd_ps(x, w1.even, even[r][1]);
-      odd[r][0] = _mm512_fmadd_ps(y, w0.odd, odd[r][0]);
-      odd[r][1] = _mm512_fmadd_ps(y, w1.odd, odd[r][1]);
+SDX_AMX void few_tile(const SplitTile& t, const SplitColumns& columns, int64_t tile) {
+  __m512i high[kRows], middle[kRows], low[kRows];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) high[r] = middle[r] = low[r] = _mm512_setzero_si512();
+  const std::byte* a = t.a;
+  const std::byte* b = t.b + tile * kSplitTileBytes;
+  for (int64_t block = 0; block < t.blocks; ++block, a += kSplitGroupBytes, b += kSplitPanelBytes) {
+    for (int64_t quad = 0; quad < kSplitDepth / 4; ++quad) {
+      const std::byte* at = b + quad * kRow;
+      _mm_prefetch(reinterpret_cast<const char*>(at + t.ahead_lines * 64), _MM_HINT_T1);
+      _mm_prefetch(reinterpret_cast<const char*>(at + t.ahead_lines * 64 + 2 * kSplitTileBytes), _MM_HINT_T1);
+      _mm_prefetch(reinterpret_cast<const char*>(at + t.ahead_lines * 64 + 4 * kSplitTileBytes), _MM_HINT_T1);
+      const __m512i w0 = _mm512_loadu_si512(at), w1 = _mm512_loadu_si512(at + 2 * kSplitTileBytes);
+      const __m512i w2 = _mm512_loadu_si512(at + 4 * kSplitTileBytes);
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        const auto* digits = reinterpret_cast<const int32_t*>(a + r * kRow + quad * 4);
+        const __m512i x0 = _mm512_set1_epi32(digits[0]), x1 = _mm512_set1_epi32(digits[kSplitTileBytes / 4]);
+        const __m512i x2 = _mm512_set1_epi32(digits[2 * kSplitTileBytes / 4]);
+        high[r] = _mm512_dpbusd_epi32(high[r], x0, w0);
+        middle[r] = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(middle[r], x0, w1), x1, w0);
+        low[r] = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(_mm512_dpbusd_epi32(low[r], x0, w2), x1, w1), x2, w0);
+      }
     }
-  };
-  int64_t p = 0;
-  for (; p + kSplitDepth <= k; p += kSplitDepth, b += kSplitPanelBytes) {
-    for (int64_t pair = 0; pair < kSplitDepth / 2; ++pair) step(b + pair * kRow, p + 2 * pair, true);
   }
-  for (int64_t pair = 0; p + 2 * pair < k; ++pair) step(b + pair * kRow, p + 2 * pair, p + 2 * pair + 1 < k);
-#pragma GCC unroll 4
+  // The offset of 128 of each digit of A met each digit of B once.
+  __m512i surplus[kSplitDigits];
+  __m512i sum = _mm512_setzero_si512();
+  for (int i = 0; i < kSplitDigits; ++i) {
+    sum = _mm512_add_epi32(sum, _mm512_loadu_si512(columns.sums[i] + tile * 16));
+    surplus[i] = _mm512_slli_epi32(sum, 7);
+  }
+  constexpr int64_t kSums = kSplitRows * kSplitColumns;
+#pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
-    _mm512_storeu_ps(acc + r * kSplitColumns, _mm512_add_ps(even[r][0], odd[r][0]));
-    _mm512_storeu_ps(acc + r * kSplitColumns + 16, _mm512_add_ps(even[r][1], odd[r][1]));
+    int32_t* to = t.sums + r * kSplitColumns + tile * 16;
+    _mm512_storeu_si512(to, _mm512_sub_epi32(high[r], surplus[0]));
+    _mm512_storeu_si512(to + kSums, _mm512_sub_epi32(middle[r], surplus[1]));
+    _mm512_storeu_si512(to + 2 * kSums, _mm512_sub_epi32(low[r], surplus[2]));
   }
 }
 
-SDX_AMX void few_rows(const SplitRows& rows, const std::byte* b, int64_t k, float* acc) {
-  switch (rows.count) {
-    case 1: return few<1>(rows, b, k, acc);
-    case 2: return few<2>(rows, b, k, acc);
-    case 3: return few<3>(rows, b, k, acc);
-    default: return few<4>(rows, b, k, acc);
-  }
+SDX_AMX void multiply_few(const SplitTile& t, int64_t rows, const SplitColumns& columns) {
+  using TileFn = void (*)(const SplitTile&, const SplitColumns&, int64_t);
+  static constexpr TileFn kTiles[kSplitFewRows + 1] = {nullptr,      few_tile<1>, few_tile<2>, few_tile<3>, few_tile<4>,
+                                                       few_tile<5>, few_tile<6>, few_tile<7>, few_tile<8>};
+  for (int64_t tile = 0; tile < 2; ++tile) kTiles[rows](t, columns, tile);
 }
 
-SDX_AMX void plain_row(const float* a, int64_t column_stride, const std::byte* b, int64_t k, float* acc) {
-  for (int64_t tile = 0; tile < 2; ++tile) {
-    __m512 sum = _mm512_setzero_ps();
-    for (int64_t p = 0; p < k; ++p) {
-      const std::byte* row = b + p / kSplitDepth * kSplitPanelBytes + tile * kSplitTileBytes + p % kSplitDepth / 2 * 64;
-      __m512i hi = _mm512_loadu_si512(row), lo = _mm512_loadu_si512(row + 2 * kSplitTileBytes);
-      hi = p % 2 == 0 ? _mm512_slli_epi32(hi, 16) : _mm512_and_si512(hi, _mm512_set1_epi32(static_cast<int>(0xffff0000)));
-      lo = p % 2 == 0 ? _mm512_slli_epi32(lo, 16) : _mm512_and_si512(lo, _mm512_set1_epi32(static_cast<int>(0xffff0000)));
-      const __m512 high = _mm512_castsi512_ps(hi);
-      // An infinite weight has no low half.
-      const __mmask16 finite = _mm512_cmp_ps_mask(_mm512_sub_ps(high, high), _mm512_setzero_ps(), _CMP_EQ_OQ);
-      __m512 value = _mm512_mask_add_ps(high, finite, high, _mm512_castsi512_ps(lo));
-      // Halves of the largest floats may add up to more than those.
-      value = _mm512_mask_min_ps(value, finite, value, _mm512_set1_ps(std::numeric_limits<float>::max()));
-      value = _mm512_mask_max_ps(value, finite, value, _mm512_set1_ps(std::numeric_limits<float>::lowest()));
-      sum = _mm512_fmadd_ps(_mm512_set1_ps(a[p * column_stride]), value, sum);
+SDX_AMX void combine(const SplitSums& sums, int64_t rows, const float* row_scales, const float* column_scales, float* to) {
+  const __m512 lower = _mm512_set1_ps(0x1p-8f);
+  const __m512 most = _mm512_set1_ps(std::numeric_limits<float>::max());
+  for (int64_t column = 0; column < kSplitColumns; column += 16) {
+    const __m512 scale = _mm512_loadu_ps(column_scales + column);
+    for (int64_t r = 0; r < rows; ++r) {
+      const __m512 high = _mm512_cvtepi32_ps(_mm512_loadu_si512(&sums[0][r][column]));
+      const __m512 middle = _mm512_cvtepi32_ps(_mm512_loadu_si512(&sums[1][r][column]));
+      const __m512 low = _mm512_cvtepi32_ps(_mm512_loadu_si512(&sums[2][r][column]));
+      const __m512 sum = _mm512_fmadd_ps(_mm512_fmadd_ps(low, lower, middle), lower, high);
+      // The second operand stays where it is NaN.
+      const __m512 both = _mm512_min_ps(most, _mm512_mul_ps(_mm512_set1_ps(row_scales[r]), scale));
+      _mm512_storeu_ps(to + r * kSplitColumns + column, _mm512_mul_ps(sum, both));
     }
-    _mm512_storeu_ps(acc + tile * 16, sum);
   }
 }
 
@@ -395,9 +350,12 @@ SDX_AMX void plain_row(const float* a, int64_t column_stride, const std::byte* b
 bool usable() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
-  constexpr unsigned kBf16 = 1u << 22, kTile = 1u << 24;
-  if ((d & kBf16) == 0 || (d & kTile) == 0) return false;
-  if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512bf16")) return false;
+  constexpr unsigned kTile = 1u << 24, kBytes = 1u << 25;
+  if ((d & kTile) == 0 || (d & kBytes) == 0) return false;
+  if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512dq") ||
+      !__builtin_cpu_supports("avx512vnni")) {
+    return false;
+  }
   constexpr long kRequestPermission = 0x1023, kTileData = 18;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
@@ -405,7 +363,8 @@ bool usable() {
 }  // namespace
 
 const SplitKernels* amx_split_kernels() {
-  static const SplitKernels kernels = {pack_rows, pack_pair, pack_pixels, turn, begin, end, two_groups, two_panels, one, all_finite, few_rows, plain_row};
+  static const SplitKernels kernels = {largest,     largest_columns, pack_rows, pack_block, pack_pixels,
+                                       begin,       end,             multiply,  multiply_few, combine, turn};
   static const bool available = usable();
   return available ? &kernels : nullptr;
 }

@@ -15,7 +15,7 @@ const ir::Op& get(std::string_view name, std::string_view domain = "");
 /// Every operator, ordered by domain and name.
 std::span<const ir::Op* const> all();
 
-/// Whether this machine has matrix units for weights split in two bfloat16.
+/// Whether this machine has matrix units for weights split into bytes.
 bool has_matrix_units();
 
 /// The domain of operators of our own, which only rewriting makes.

@@ -12,7 +12,7 @@ using kernels::WeightType;
 struct PackAttrs {
   bool transposed = false;         ///< the weight is stored as [n, k]
   DType type = DType::kUndefined;  ///< of the packed elements: float32, float16, bfloat16; undefined: as they are
-  bool split = false;              ///< float32 as sums of two bfloat16, for matrix units
+  bool split = false;              ///< float32 as three bytes and a scale for each column, for matrix units
   bool operator==(const PackAttrs&) const = default;
   static constexpr auto fields() {
     return std::tuple{field("transposed", &PackAttrs::transposed), field("type", &PackAttrs::type),

@@ -46,7 +46,7 @@ void run_products(const ir::RunContext& c, const Gemm& gemm, int64_t batch, Plac
 namespace {
 
 void split_rows(const ir::RunContext& c, Gemm& gemm) {
-  const int64_t groups = kernels::gemm_split_groups(gemm);
+  const int64_t groups = kernels::gemm_split_groups(gemm.m);
   if (groups == 0) return;
   auto* split = c.scratch<std::byte>(static_cast<int64_t>(kernels::gemm_split_bytes(gemm.m, gemm.k)));
   c.parallel().run(groups, grain_for(gemm.k * gemm.m / groups),

@@ -113,7 +113,7 @@ void check(const Case& at, bool terms) {
     double expected = sum.value;
     if (terms) expected = std::max(0.0, sum.value + bias[channel]) + residual[i];
     const double bound = looseness * 6e-8 * (sum.magnitude * (2 + std::sqrt(depth)) + 4) +
-                         (conv_route(shape) == ConvRoute::kSplit ? kSplitError * sum.magnitude : 0);
+                         (conv_route(shape) == ConvRoute::kSplit ? kSplitError * std::sqrt(depth) : 0);
     ASSERT_NEAR(y[i], expected, bound) << "channel " << channel << " at " << position[0] << "," << position[1] << ","
                                        << position[2];
   }

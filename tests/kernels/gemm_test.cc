@@ -52,7 +52,7 @@ std::vector<float> run(Gemm gemm, int threads, int64_t grain, std::vector<float>
   std::vector<float> split;
   if (gemm.packed_b != nullptr && gemm.packed_type == WeightType::kSplit) {
     split.assign(gemm_split_bytes(gemm.m, gemm.k) / sizeof(float), std::nanf(""));
-    for (int64_t group = gemm_split_groups(gemm) - 1; group >= 0; --group) gemm_split_a(gemm, group, group + 1, split.data());
+    for (int64_t group = gemm_split_groups(gemm.m) - 1; group >= 0; --group) gemm_split_a(gemm, group, group + 1, split.data());
     gemm.split_a = split.data();
   }
   const GemmPlan plan = gemm_plan(gemm, threads);
@@ -126,8 +126,9 @@ void check(const Case& at) {
       if (at.terms) expected = 0.5 * sum + bias[j] + row_bias[i] - 2.0 * before[at_c];
       expected = activate(expected, at.activation);
       if (at.terms) expected += residual[at_c];
-      const double split = at.type == WeightType::kSplit ? kSplitError : 0;
-      const double bound = 6e-8 * (magnitude * (2 + std::sqrt(static_cast<double>(at.k))) + 8) + split * magnitude;
+      // Operands are uniform in [-1, 1): errors add up like a random walk.
+      const double split = at.type == WeightType::kSplit ? kSplitError * std::sqrt(static_cast<double>(at.k)) : 0;
+      const double bound = 6e-8 * (magnitude * (2 + std::sqrt(static_cast<double>(at.k))) + 8) + split;
       ASSERT_NEAR(c[at_c], expected, bound) << "row " << i << " column " << j;
     }
     for (int64_t j = at.n; j < ldc; ++j) ASSERT_EQ(c[i * ldc + j], before[i * ldc + j]) << "wrote past row " << i;
@@ -202,14 +203,11 @@ TEST(Gemm, SplitWeights) {
     for (const Case& shape : {Case{1, 1, 1}, Case{1, 300, 70}, Case{2, 64, 32}, Case{15, 33, 65}, Case{16, 130, 259}, Case{17, 95, 33},
                               Case{31, 32, 64}, Case{33, 70, 100}, Case{40, 97, 300}, Case{130, 70, 521}, Case{300, 200, 64},
                               Case{513, 40, 31}}) {
-      for (bool ta : {false, true}) {
-        for (bool tb : {false, true}) {
-          Case at = shape;
-          at.type = WeightType::kSplit;
-          at.transpose_a = ta;
-          at.transpose_b = tb;
-          check(at);
-        }
+      for (bool tb : {false, true}) {
+        Case at = shape;
+        at.type = WeightType::kSplit;
+        at.transpose_b = tb;
+        check(at);
       }
       Case at = shape;
       at.type = WeightType::kSplit;
@@ -225,7 +223,7 @@ TEST(Gemm, SplitWeights) {
   });
 }
 
-// Rows of A in small pieces give the same bits as together.
+// Rows of A one by one give the same bits as together.
 TEST(Gemm, SplitRowsDoNotDependOnTheirNeighbours) {
   for_each_splitting_isa([] {
     const int64_t m = 37, n = 75, k = 150;
@@ -235,23 +233,24 @@ TEST(Gemm, SplitRowsDoNotDependOnTheirNeighbours) {
     Gemm gemm{.m = m, .n = n, .k = k, .a = {a.data(), k, 1}, .packed_b = packed.data(), .packed_type = WeightType::kSplit};
     gemm.c_stride = n;
     const std::vector<float> together = run(gemm, 2, 1, std::vector<float>(m * n));
-    for (int64_t row = 0; row + 5 <= m; ++row) {
-      gemm.m = 5;
+    for (int64_t row = 0; row < m; ++row) {
+      gemm.m = 1;
       gemm.a.data = a.data() + row * k;
-      const std::vector<float> alone = run(gemm, 1, 1, std::vector<float>(5 * n));
-      ASSERT_EQ(std::memcmp(alone.data(), together.data() + row * n, 5 * n * sizeof(float)), 0) << "row " << row;
+      const std::vector<float> alone = run(gemm, 1, 1, std::vector<float>(n));
+      ASSERT_EQ(std::memcmp(alone.data(), together.data() + row * n, n * sizeof(float)), 0) << "row " << row;
     }
   });
 }
 
 TEST(Gemm, SplitProductsKeepInfinitiesAndNaN) {
   for_each_splitting_isa([] {
-    const int64_t m = 20, n = 40, k = 64;
+    const int64_t m = 20, n = 40, k = 70;
     std::vector<float> a = random_floats(m * k, 1, 0.5f, 1.0f), b = random_floats(k * n, 2, 0.5f, 1.0f);
     a[3 * k + 5] = HUGE_VALF;
     a[4 * k + 6] = -HUGE_VALF;
     a[5 * k + 7] = std::nanf("");
-    a[6 * k + 8] = 3.4028235e38f;  // rounds to infinity in bfloat16
+    a[6 * k + 69] = 3.4028235e38f;
+    std::fill_n(a.data() + 7 * k, k, 0.0f);
     b[9 * n + 17] = -HUGE_VALF;
     b[10 * n + 18] = 3.4028235e38f;
     std::vector<float> packed(gemm_packed_bytes(k, n, WeightType::kSplit) / sizeof(float));
@@ -263,12 +262,14 @@ TEST(Gemm, SplitProductsKeepInfinitiesAndNaN) {
       for (int64_t j = 0; j < n; ++j) {
         float sum = 0;
         for (int64_t p = 0; p < k; ++p) sum += a[i * k + p] * b[p * n + j];
-        if (std::isnan(sum)) {
+        // Beside the largest float the rest of a column has no digits left.
+        if (j == 18 && i >= 3 && i <= 6) continue;
+        if (j == 17 || std::isnan(sum)) {
           ASSERT_TRUE(std::isnan(c[i * n + j])) << i << "," << j;
         } else if (std::isinf(sum)) {
           ASSERT_EQ(c[i * n + j], sum) << i << "," << j;
         } else {
-          ASSERT_NEAR(c[i * n + j], sum, std::abs(sum) * 3e-5f) << i << "," << j;
+          ASSERT_NEAR(c[i * n + j], sum, std::abs(sum) * 1e-5f) << i << "," << j;
         }
       }
     }

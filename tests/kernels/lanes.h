@@ -24,8 +24,8 @@ void for_each_isa(const Body& body) {
   limit_isa(isas.front());
 }
 
-/// What splitting operands in two bfloat16 adds to the error of a product, relative to the sum of |a b|.
-inline constexpr double kSplitError = 0x1p-16;
+/// The error of a product of split operands, relative to k max|a| max|b|.
+inline constexpr double kSplitError = 0x1p-22;
 
 /// `count` floats, uniform in [low, high), the same for the same seed.
 inline std::vector<float> random_floats(int64_t count, uint32_t seed, float low = -1.0f, float high = 1.0f) {

@@ -58,7 +58,7 @@ Rule pack_gemm() {
       });
 }
 
-// PackedMatMul(x, PackMatrix(w), ...) => the same for matrix units: weights and x as sums of two bfloat16
+// PackedMatMul(x, PackMatrix(w), ...) => the same for matrix units: weights and x as numbers of three bytes
 Rule split_products() {
   return layout("split-products")
       .match(op_prefix_in(ops::kOwnDomain, "PackedMatMul",
@@ -66,9 +66,10 @@ Rule split_products() {
       .when("the machine has matrix units", [](const Match&) { return ops::has_matrix_units(); })
       .when("the product is not split yet", [](const Match& m) { return m.attr<int64_t>("product", "split", 0) == 0; })
       .when("the weights are kept as float32", [](const Match& m) { return m.attr<int64_t>("product", "type", 0) == kF32; })
-      .when("the matrix fills a tile", [](const Match& m) {
-        constexpr int64_t kTile = 16;
-        return m.attr<int64_t>("product", "k", 0) >= kTile && m.attr<int64_t>("product", "n", 0) >= kTile;
+      .when("the matrix fills a tile, and sums of bytes fit 32 bits", [](const Match& m) {
+        constexpr int64_t kTile = 16, kMostDepth = 32768;
+        const auto k = m.attr<int64_t>("product", "k", 0);
+        return k >= kTile && k <= kMostDepth && m.attr<int64_t>("product", "n", 0) >= kTile;
       })
       .keep_shared()
       .replace([](Match& m) {
