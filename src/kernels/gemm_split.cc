@@ -34,16 +34,17 @@ class Tiles {
         groups_(gemm.m),
         row_scales_(row_scales(const_cast<void*>(gemm.split_a), groups_, gemm.k)),
         sums_(static_cast<SplitSums*>(scratch)),
-        acc_(reinterpret_cast<float*>(sums_ + 1)) {
+        acc_(reinterpret_cast<float*>(sums_ + 2)) {
     if (!few(gemm.m)) kernels_.begin(groups_.height);
   }
   ~Tiles() {
+    finish(pending_.rows);
     if (!few(gemm_.m)) kernels_.end();
   }
   Tiles(const Tiles&) = delete;
   Tiles& operator=(const Tiles&) = delete;
 
-  static size_t scratch_bytes() { return sizeof(SplitSums) + kSplitRows * kSplitColumns * sizeof(float); }
+  static size_t scratch_bytes() { return 2 * sizeof(SplitSums) + kSplitRows * kSplitColumns * sizeof(float); }
 
   void run(int64_t row_begin, int64_t row_end, int64_t panel_begin, int64_t panel_end) {
     row_begin_ = row_begin;
@@ -54,30 +55,59 @@ class Tiles {
   }
 
  private:
+  // Sums on their way to C.
+  struct Pending {
+    const SplitSums* sums = nullptr;
+    int64_t row = 0, rows = 0, panel = 0;
+    int64_t done = 0;      ///< rows
+    int64_t at_once = 0;   ///< rows for each half block of the next product
+  };
+
+  const std::byte* panel_at(int64_t panel) const {
+    return static_cast<const std::byte*>(gemm_.packed_b) + panel * panel_bytes(gemm_.k);
+  }
+
   void run_group(int64_t row, int64_t panel) {
-    const std::byte* b = static_cast<const std::byte*>(gemm_.packed_b) + panel * panel_bytes(gemm_.k);
-    const auto& columns = *reinterpret_cast<const SplitColumns*>(b);
+    const std::byte* b = panel_at(panel);
+    SplitSums& sums = sums_[pending_.sums == sums_ ? 1 : 0];
     SplitTile tile = split_tile();
     tile.a = static_cast<const std::byte*>(gemm_.split_a) + row / groups_.height * group_bytes(gemm_.k);
     tile.b = b + kHeaderBytes;
     tile.blocks = split_blocks(gemm_.k);
-    tile.sums = &(*sums_)[0][0][0];
+    tile.sums = &sums[0][0][0];
     place_ahead(row, tile);
     const int64_t rows = std::min(groups_.height, gemm_.m - row);
     if (few(gemm_.m)) {
-      kernels_.multiply_few(tile, rows, columns);
+      kernels_.multiply_few(tile, rows, *reinterpret_cast<const SplitColumns*>(b));
     } else {
+      // The vector units finish the last group while the matrix units are at this one.
+      pending_.at_once = ceil_div(pending_.rows, std::max<int64_t>(2 * tile.blocks, 1));
+      tile.context = this;
+      tile.meanwhile = [](void* context) {
+        auto& self = *static_cast<Tiles*>(context);
+        self.finish(self.pending_.at_once);
+      };
       kernels_.multiply(tile);
     }
-    kernels_.combine(*sums_, rows, row_scales_ + row, columns.scales, acc_);
+    finish(pending_.rows);
+    pending_ = {&sums, row, rows, panel};
+  }
+
+  // The next `rows` rows of what is pending.
+  void finish(int64_t rows) {
+    rows = std::min(rows, pending_.rows - pending_.done);
+    if (rows <= 0) return;
+    const auto& columns = *reinterpret_cast<const SplitColumns*>(panel_at(pending_.panel));
+    const int64_t row = pending_.row + pending_.done, column = pending_.panel * kSplitColumns;
+    kernels_.combine({&(*pending_.sums)[0][pending_.done][0], rows, row_scales_ + row, columns.scales}, acc_);
     for (int64_t r = 0; r < rows; ++r) {
       if (!std::isnan(row_scales_[row + r])) continue;
       std::fill_n(acc_ + r * kSplitColumns, kSplitColumns, 0.0f);
       const MatrixView at = {gemm_.a.data + (row + r) * gemm_.a.row_stride, gemm_.a.row_stride, gemm_.a.column_stride};
-      split_plain_row(at, gemm_.k, tile.b, columns, acc_ + r * kSplitColumns);
+      split_plain_row(at, gemm_.k, panel_at(pending_.panel) + kHeaderBytes, columns, acc_ + r * kSplitColumns);
     }
-    const int64_t column = panel * kSplitColumns;
     gemm_finish(gemm_, {acc_, kSplitColumns, row, column, rows, std::min(kSplitColumns, gemm_.n - column)});
+    pending_.done += rows;
   }
 
   // A single group streams B: what comes a few blocks later is fetched. More groups share the fetching of the next panel.
@@ -96,8 +126,9 @@ class Tiles {
   const SplitKernels& kernels_;
   const SplitGroups groups_;
   const float* row_scales_;
-  SplitSums* sums_;
+  SplitSums* sums_;  ///< two: one that is pending, one that is made
   float* acc_;
+  Pending pending_;
   int64_t row_begin_ = 0, steps_ = 1;
 };
 
@@ -199,7 +230,7 @@ SplitScale split_scale(float largest) {
 void split_plain_row(const MatrixView& a, int64_t k, const std::byte* blocks, const SplitColumns& columns, float* acc) {
   const auto* digits = reinterpret_cast<const int8_t*>(blocks);
   for (int64_t p = 0; p < k; ++p) {
-    const int64_t block = p / kSplitDepth * kSplitPanelBytes, quad = p % kSplitDepth / 4, byte = p % 4;
+    const int64_t block = p / kSplitDepth * kSplitPanelBytes, quad = p % kSplitQuads, byte = p % kSplitDepth / kSplitQuads;
     for (int64_t j = 0; j < kSplitColumns; ++j) {
       const int8_t* at = digits + block + j / 16 * kSplitTileBytes + quad * 64 + j % 16 * 4 + byte;
       const int value = at[0] * 65536 + at[2 * kSplitTileBytes] * 256 + at[4 * kSplitTileBytes];

@@ -23,6 +23,8 @@ inline constexpr int64_t kSplitDigits = 3;
 inline constexpr int64_t kSplitTileBytes = 1024;
 /// Sums of products of digits must fit 32 bits.
 inline constexpr int64_t kSplitMostDepth = 32768;
+/// Depths p, p + 16, p + 32 and p + 48 of a block lie side by side, as four bytes.
+inline constexpr int64_t kSplitQuads = kSplitDepth / 4;
 /// A block of a group of A: a tile for each digit, the highest first.
 inline constexpr int64_t kSplitGroupBytes = kSplitDigits * kSplitTileBytes;
 /// A block of a panel of B: for each digit two tiles of 16 columns.
@@ -57,8 +59,18 @@ struct SplitTile {
   const std::byte* b;       ///< first block
   int64_t blocks;
   int32_t* sums;            ///< SplitSums
-  const std::byte* ahead;   ///< what to fetch into the cache meanwhile: ahead_lines lines for each block
+  const std::byte* ahead;   ///< what to fetch into the cache meanwhile: 2 ahead_lines lines for each block
   int64_t ahead_lines;
+  void (*meanwhile)(void* context);  ///< null, or called twice in each block while the units are busy
+  void* context;
+};
+
+/// Rows of SplitSums from one on, and the scales of the same rows and of the columns.
+struct SplitParts {
+  const int32_t* sums;
+  int64_t rows;
+  const float* row_scales;
+  const float* column_scales;
 };
 
 /// Rows of A that make a group: `count` of them, and zeros up to its height. `offset`: digits are stored with 128 added,
@@ -110,7 +122,7 @@ struct SplitKernels {
   /// The same sums for up to kSplitFewRows rows with offset digits, without the matrix units.
   void (*multiply_few)(const SplitTile& tile, int64_t rows, const SplitColumns& columns);
   /// to[row][kSplitColumns] = the sums with the scales of rows and columns.
-  void (*combine)(const SplitSums& sums, int64_t rows, const float* row_scales, const float* column_scales, float* to);
+  void (*combine)(const SplitParts& parts, float* to);
   /// to[column * stride + row] = from[row * kSplitColumns + column] for all columns and rows up to the next multiple of 16.
   void (*turn)(const float* from, int64_t rows, float* to, int64_t stride);
 };

@@ -19,7 +19,7 @@ namespace {
 
 constexpr int64_t kRow = 64;  // bytes of a row of a tile
 
-// The operand of the instruction that shapes the tiles: sums 0-5 and A 6 with the rows of a group, B 7.
+// The operand of the instruction that shapes the tiles: sums 0-2 and A 6-7 with the rows of a group, B 3-5.
 struct alignas(64) TileConfig {
   uint8_t palette = 1;
   uint8_t start_row = 0;
@@ -32,7 +32,7 @@ SDX_AMX void begin(int64_t height) {
   TileConfig config;
   for (int i = 0; i < 8; ++i) {
     config.row_bytes[i] = kRow;
-    config.rows[i] = static_cast<uint8_t>(i < 7 ? height : kSplitRows);
+    config.rows[i] = static_cast<uint8_t>(i < 3 || i > 5 ? height : kSplitRows);
   }
   // The compiler does not know that the instruction reads memory.
   asm volatile("" ::"r"(&config) : "memory");
@@ -74,21 +74,26 @@ SDX_AMX inline __m512i integers(__m512 x, __m512 inverse) {
   return _mm512_add_epi32(_mm512_cvtps_epi32(_mm512_mul_ps(x, inverse)), _mm512_set1_epi32(0x808080));
 }
 
-// The digits of weight 2^(8 digit) of 64 numbers, as bytes in their order; `flip` takes 128 away from each.
-SDX_AMX inline __m512i digits(const __m512i (&y)[4], int digit, __m512i flip) {
-  const auto shift = static_cast<unsigned>(8 * digit);
-  const __m128i a = _mm512_cvtepi32_epi8(_mm512_srli_epi32(y[0], shift)), b = _mm512_cvtepi32_epi8(_mm512_srli_epi32(y[1], shift));
-  const __m128i c = _mm512_cvtepi32_epi8(_mm512_srli_epi32(y[2], shift)), d = _mm512_cvtepi32_epi8(_mm512_srli_epi32(y[3], shift));
-  const __m512i all = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_set_m128i(b, a)), _mm256_set_m128i(d, c), 1);
-  return _mm512_xor_si512(all, flip);
+// The digits of weight 2^(8 digit) of 64 numbers, four from each lane side by side; `flip` takes 128 away from each.
+template <int kDigit>
+SDX_AMX inline __m512i digits(const __m512i (&y)[4], __m512i flip) {
+  // Byte i of a lane comes from y[i], whose digit has to move by 8 (i - digit) bits.
+  const auto moved = [&](int i) SDX_AMX {
+    const int by = 8 * (i - kDigit);
+    return by >= 0 ? _mm512_slli_epi32(y[i], static_cast<unsigned>(by)) : _mm512_srli_epi32(y[i], static_cast<unsigned>(-by));
+  };
+  constexpr int kSelect = 0xca;  // first operand ? second : third
+  const __m512i low = _mm512_ternarylogic_epi32(_mm512_set1_epi32(0x000000ff), moved(0), moved(1), kSelect);
+  const __m512i high = _mm512_ternarylogic_epi32(_mm512_set1_epi32(0x00ff0000), moved(2), moved(3), kSelect);
+  return _mm512_xor_si512(_mm512_ternarylogic_epi32(_mm512_set1_epi32(0x0000ffff), low, high, kSelect), flip);
 }
 
 SDX_AMX inline __m512i flip_of(bool offset) { return _mm512_set1_epi8(static_cast<char>(offset ? 0 : 0x80)); }
 
 SDX_AMX inline void store_digits(const __m512i (&y)[4], std::byte* to, int64_t digit_bytes, __m512i flip) {
-  _mm512_storeu_si512(to, digits(y, 2, flip));
-  _mm512_storeu_si512(to + digit_bytes, digits(y, 1, flip));
-  _mm512_storeu_si512(to + 2 * digit_bytes, digits(y, 0, flip));
+  _mm512_storeu_si512(to, digits<2>(y, flip));
+  _mm512_storeu_si512(to + digit_bytes, digits<1>(y, flip));
+  _mm512_storeu_si512(to + 2 * digit_bytes, digits<0>(y, flip));
 }
 
 SDX_AMX void pack_row(const float* from, int64_t k, __m512 inverse, std::byte* to, __m512i flip) {
@@ -122,27 +127,22 @@ SDX_AMX void pack_rows(const SplitRows& rows, int64_t k, std::byte* packed, floa
 }
 
 SDX_AMX void pack_block(const float* rows, int64_t stride, const float* inverses, std::byte* packed, SplitColumns& columns) {
-  const __m512i low = _mm512_set1_epi32(0xff), flip = _mm512_set1_epi8(static_cast<char>(0x80));
+  const __m512i flip = flip_of(false), ones = _mm512_set1_epi8(1);
   for (int64_t tile = 0; tile < 2; ++tile) {
     const __m512 inverse = _mm512_loadu_ps(inverses + tile * 16);
     __m512i sums[kSplitDigits];
     for (int i = 0; i < kSplitDigits; ++i) sums[i] = _mm512_loadu_si512(columns.sums[i] + tile * 16);
-    for (int64_t quad = 0; quad < kSplitDepth / 4; ++quad) {
+    for (int64_t quad = 0; quad < kSplitQuads; ++quad) {
       __m512i y[4];
 #pragma GCC unroll 4
-      for (int64_t i = 0; i < 4; ++i) y[i] = integers(_mm512_loadu_ps(rows + (4 * quad + i) * stride + tile * 16), inverse);
+      for (int64_t i = 0; i < 4; ++i) {
+        y[i] = integers(_mm512_loadu_ps(rows + (kSplitQuads * i + quad) * stride + tile * 16), inverse);
+      }
+      const __m512i bytes[kSplitDigits] = {digits<2>(y, flip), digits<1>(y, flip), digits<0>(y, flip)};
       std::byte* to = packed + tile * kSplitTileBytes + quad * kRow;
-#pragma GCC unroll 3
-      for (unsigned digit = 0; digit < kSplitDigits; ++digit) {
-        const unsigned shift = 16 - 8 * digit;
-        __m512i bytes = _mm512_and_si512(_mm512_srli_epi32(y[0], shift), low);
-#pragma GCC unroll 3
-        for (unsigned i = 1; i < 4; ++i) {
-          bytes = _mm512_or_si512(bytes, _mm512_slli_epi32(_mm512_and_si512(_mm512_srli_epi32(y[i], shift), low), 8 * i));
-        }
-        bytes = _mm512_xor_si512(bytes, flip);
-        sums[digit] = _mm512_dpbusd_epi32(sums[digit], _mm512_set1_epi8(1), bytes);
-        _mm512_storeu_si512(to + digit * 2 * kSplitTileBytes, bytes);
+      for (int i = 0; i < kSplitDigits; ++i) {
+        sums[i] = _mm512_dpbusd_epi32(sums[i], ones, bytes[i]);
+        _mm512_storeu_si512(to + i * 2 * kSplitTileBytes, bytes[i]);
       }
     }
     for (int i = 0; i < kSplitDigits; ++i) _mm512_storeu_si512(columns.sums[i] + tile * 16, sums[i]);
@@ -225,56 +225,44 @@ inline const std::byte* block_of(const SplitTile& t, int64_t block) {
   return t.a + (t.a_blocks == nullptr ? block * kSplitGroupBytes : t.a_blocks[block]);
 }
 
-// Tiles 0, 2, 4: the sums of 16 columns by falling weight; 1, 3, 5: those of the other 16.
-SDX_AMX void multiply(const SplitTile& t) {
-  fence();
+// 16 columns: tiles 0 to 2 hold the sums by falling weight, 3 to 5 the digits of B, 6 and 7 those of A in turn. Twelve loads
+// for twelve products of a panel: where another thread of the core is busy, a load takes nearly as long as a product.
+SDX_AMX void multiply_columns(const SplitTile& t, int64_t columns) {
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
-  _tile_zero(3);
-  _tile_zero(4);
-  _tile_zero(5);
-  const std::byte *b = t.b, *ahead = t.ahead;
+  const std::byte *b = t.b + columns * kSplitTileBytes, *ahead = t.ahead + columns * t.ahead_lines * kRow;
   const int64_t row = t.a_row_bytes, digit = t.a_digit_bytes;
   for (int64_t block = 0; block < t.blocks; ++block, b += kSplitPanelBytes, ahead += kSplitPanelBytes) {
     const std::byte* a = block_of(t, block);
     for (int64_t line = 0; line < t.ahead_lines; ++line) {
-      _mm_prefetch(reinterpret_cast<const char*>(ahead) + line * 64, _MM_HINT_T1);
+      _mm_prefetch(reinterpret_cast<const char*>(ahead) + line * kRow, _MM_HINT_T1);
     }
+    _tile_loadd(3, b, kRow);
     _tile_loadd(6, a, row);
-    _tile_loadd(7, b, kRow);
-    _tile_dpbssd(0, 6, 7);
-    _tile_loadd(7, b + 1 * kSplitTileBytes, kRow);
-    _tile_dpbssd(1, 6, 7);
-    _tile_loadd(7, b + 2 * kSplitTileBytes, kRow);
-    _tile_dpbssd(2, 6, 7);
-    _tile_loadd(7, b + 3 * kSplitTileBytes, kRow);
-    _tile_dpbssd(3, 6, 7);
-    _tile_loadd(7, b + 4 * kSplitTileBytes, kRow);
-    _tile_dpbssd(4, 6, 7);
-    _tile_loadd(7, b + 5 * kSplitTileBytes, kRow);
-    _tile_dpbssd(5, 6, 7);
-    _tile_loadd(6, a + digit, row);
-    _tile_loadd(7, b + 3 * kSplitTileBytes, kRow);
-    _tile_dpbssd(5, 6, 7);
-    _tile_loadd(7, b + 2 * kSplitTileBytes, kRow);
-    _tile_dpbssd(4, 6, 7);
-    _tile_loadd(7, b + 1 * kSplitTileBytes, kRow);
-    _tile_dpbssd(3, 6, 7);
-    _tile_loadd(7, b, kRow);
-    _tile_dpbssd(2, 6, 7);
+    _tile_dpbssd(0, 6, 3);
+    _tile_loadd(4, b + 2 * kSplitTileBytes, kRow);
+    _tile_dpbssd(1, 6, 4);
+    _tile_loadd(5, b + 4 * kSplitTileBytes, kRow);
+    _tile_dpbssd(2, 6, 5);
+    _tile_loadd(7, a + digit, row);
+    _tile_dpbssd(1, 7, 3);
+    _tile_dpbssd(2, 7, 4);
     _tile_loadd(6, a + 2 * digit, row);
-    _tile_dpbssd(4, 6, 7);
-    _tile_loadd(7, b + 1 * kSplitTileBytes, kRow);
-    _tile_dpbssd(5, 6, 7);
+    _tile_dpbssd(2, 6, 3);
+    if (t.meanwhile != nullptr) t.meanwhile(t.context);
   }
   constexpr int64_t kRowBytes = kSplitColumns * sizeof(int32_t), kSums = kSplitRows * kSplitColumns;
-  _tile_stored(0, t.sums, kRowBytes);
-  _tile_stored(1, t.sums + 16, kRowBytes);
-  _tile_stored(2, t.sums + kSums, kRowBytes);
-  _tile_stored(3, t.sums + kSums + 16, kRowBytes);
-  _tile_stored(4, t.sums + 2 * kSums, kRowBytes);
-  _tile_stored(5, t.sums + 2 * kSums + 16, kRowBytes);
+  int32_t* to = t.sums + columns * 16;
+  _tile_stored(0, to, kRowBytes);
+  _tile_stored(1, to + kSums, kRowBytes);
+  _tile_stored(2, to + 2 * kSums, kRowBytes);
+}
+
+SDX_AMX void multiply(const SplitTile& t) {
+  fence();
+  multiply_columns(t, 0);
+  multiply_columns(t, 1);
   fence();
 }
 
@@ -287,7 +275,7 @@ SDX_AMX void few_tile(const SplitTile& t, const SplitColumns& columns, int64_t t
   const std::byte* a = t.a;
   const std::byte* b = t.b + tile * kSplitTileBytes;
   for (int64_t block = 0; block < t.blocks; ++block, a += kSplitGroupBytes, b += kSplitPanelBytes) {
-    for (int64_t quad = 0; quad < kSplitDepth / 4; ++quad) {
+    for (int64_t quad = 0; quad < kSplitQuads; ++quad) {
       const std::byte* at = b + quad * kRow;
       _mm_prefetch(reinterpret_cast<const char*>(at + t.ahead_lines * 64), _MM_HINT_T1);
       _mm_prefetch(reinterpret_cast<const char*>(at + t.ahead_lines * 64 + 2 * kSplitTileBytes), _MM_HINT_T1);
@@ -329,18 +317,20 @@ SDX_AMX void multiply_few(const SplitTile& t, int64_t rows, const SplitColumns& 
   for (int64_t tile = 0; tile < 2; ++tile) kTiles[rows](t, columns, tile);
 }
 
-SDX_AMX void combine(const SplitSums& sums, int64_t rows, const float* row_scales, const float* column_scales, float* to) {
+SDX_AMX void combine(const SplitParts& parts, float* to) {
   const __m512 lower = _mm512_set1_ps(0x1p-8f);
   const __m512 most = _mm512_set1_ps(std::numeric_limits<float>::max());
+  constexpr int64_t kSums = kSplitRows * kSplitColumns;
   for (int64_t column = 0; column < kSplitColumns; column += 16) {
-    const __m512 scale = _mm512_loadu_ps(column_scales + column);
-    for (int64_t r = 0; r < rows; ++r) {
-      const __m512 high = _mm512_cvtepi32_ps(_mm512_loadu_si512(&sums[0][r][column]));
-      const __m512 middle = _mm512_cvtepi32_ps(_mm512_loadu_si512(&sums[1][r][column]));
-      const __m512 low = _mm512_cvtepi32_ps(_mm512_loadu_si512(&sums[2][r][column]));
+    const __m512 scale = _mm512_loadu_ps(parts.column_scales + column);
+    for (int64_t r = 0; r < parts.rows; ++r) {
+      const int32_t* sums = parts.sums + r * kSplitColumns + column;
+      const __m512 high = _mm512_cvtepi32_ps(_mm512_loadu_si512(sums));
+      const __m512 middle = _mm512_cvtepi32_ps(_mm512_loadu_si512(sums + kSums));
+      const __m512 low = _mm512_cvtepi32_ps(_mm512_loadu_si512(sums + 2 * kSums));
       const __m512 sum = _mm512_fmadd_ps(_mm512_fmadd_ps(low, lower, middle), lower, high);
       // The second operand stays where it is NaN.
-      const __m512 both = _mm512_min_ps(most, _mm512_mul_ps(_mm512_set1_ps(row_scales[r]), scale));
+      const __m512 both = _mm512_min_ps(most, _mm512_mul_ps(_mm512_set1_ps(parts.row_scales[r]), scale));
       _mm512_storeu_ps(to + r * kSplitColumns + column, _mm512_mul_ps(sum, both));
     }
   }
