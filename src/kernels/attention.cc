@@ -1,20 +1,17 @@
 // Attention: the loops over tiles of keys and panels of queries.
-//
-// Scores are computed transposed, S^T = K Q^T, with queries in the columns of GEMM panels: the softmax then runs down
-// columns without horizontal steps, S^T is already the B operand of O^T = V^T S^T, and the rows of V are its packed A.
 #include "kernels/attention.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "kernels/attention_few.h"
+#include "kernels/attention_products.h"
 #include "kernels/attention_tiles.h"
 #include "kernels/gemm_tiles.h"
 
 namespace sdx::kernels {
 namespace {
 
-constexpr int64_t kSlack = 16;
 // Up to this many query rows, panels of queries would be too empty to be worth packing keys for.
 int64_t few_rows() { return gemm_tiles().panel_columns * 3 / 4; }
 
@@ -27,130 +24,82 @@ int64_t tile_keys(const AttentionShape& shape) {
   return std::min(keys, std::max<int64_t>(shape.skv, 1));
 }
 
-// Parts of the scratch memory, in floats.
-struct Layout {
-  int64_t width;    // queries of a panel
-  int64_t panels;   // panels of a call
-  int64_t keys;     // keys of a tile
-  int64_t queries;  // packed queries of a panel
-  int64_t acc;      // accumulators of a panel
-  int64_t state;    // softmax state of a panel
-  int64_t packed_k, packed_v, scores, terms;
+AttentionExtents extents_of(const AttentionShape& shape) {
+  const int64_t width = gemm_tiles().panel_columns;
+  return {shape.d, shape.dv, width, ceil_div(attention_row_block(shape), width), tile_keys(shape)};
+}
 
-  explicit Layout(const AttentionShape& shape) {
-    width = gemm_tiles().panel_columns;
-    panels = ceil_div(attention_row_block(shape), width);
-    keys = tile_keys(shape);
-    queries = round_up(shape.d * width, 16);
-    acc = round_up(shape.dv * width, 16);
-    state = 4 * width;
-    packed_k = round_up(keys * shape.d + kSlack, 16);
-    packed_v = round_up(keys * shape.dv + kSlack, 16);
-    scores = keys * width;
-    terms = keys * width;
+// Parts of the scratch memory beside the operands of the products, in floats.
+struct Layout {
+  int64_t acc;     // accumulators of a panel: whole groups of rows
+  int64_t state;   // softmax state of a panel
+  int64_t scores;  // of a tile, likewise
+  int64_t terms;
+
+  explicit Layout(const AttentionExtents& e) {
+    acc = round_up(e.dv, kSplitRows) * e.width;
+    state = 4 * e.width;
+    scores = round_up(e.keys, kSplitDepth) * e.width;
+    terms = e.keys * e.width;
   }
-  int64_t total() const { return panels * (queries + acc + state) + packed_k + packed_v + scores + terms; }
+  int64_t total(const AttentionExtents& e) const { return e.panels * (acc + state) + scores + terms; }
 };
 
+template <class Products>
 class Block {
  public:
   Block(const AttentionShape& shape, const AttentionHead& head, float* scratch)
-      : shape_(shape), head_(head), tiles_(gemm_tiles()), layout_(shape) {
-    queries_ = scratch;
-    acc_ = queries_ + layout_.panels * layout_.queries;
-    state_ = acc_ + layout_.panels * layout_.acc;
-    packed_k_ = state_ + layout_.panels * layout_.state;
-    packed_v_ = packed_k_ + layout_.packed_k;
-    scores_ = packed_v_ + layout_.packed_v;
+      : shape_(shape), head_(head), extents_(extents_of(shape)), layout_(extents_), products_(extents_, head, scratch) {
+    acc_ = scratch + Products::floats(extents_);
+    state_ = acc_ + extents_.panels * layout_.acc;
+    scores_ = state_ + extents_.panels * layout_.state;
     terms_ = scores_ + layout_.scores;
   }
 
   void run(int64_t row_begin, int64_t row_end) {
     row_begin_ = row_begin;
     row_end_ = row_end;
-    const int64_t panels = ceil_div(row_end - row_begin, layout_.width);
+    const int64_t panels = ceil_div(row_end - row_begin, extents_.width);
     for (int64_t panel = 0; panel < panels; ++panel) start_panel(panel);
     int64_t last = shape_.skv;
     if (shape_.causal) last = std::min(last, row_end + shape_.causal_offset);
-    for (int64_t key = 0; key < last; key += layout_.keys) {
-      const int64_t keys = std::min(layout_.keys, last - key);
-      place_keys(key, keys);
+    for (int64_t key = 0; key < last; key += extents_.keys) {
+      const int64_t keys = std::min(extents_.keys, last - key);
+      products_.place_keys(key, keys);
       for (int64_t panel = 0; panel < panels; ++panel) run_tile(panel, key, keys);
     }
     for (int64_t panel = 0; panel < panels; ++panel) finish_panel(panel);
   }
 
  private:
-  int64_t first_row(int64_t panel) const { return row_begin_ + panel * layout_.width; }
-  int64_t rows(int64_t panel) const { return std::min(layout_.width, row_end_ - first_row(panel)); }
+  int64_t first_row(int64_t panel) const { return row_begin_ + panel * extents_.width; }
+  int64_t rows(int64_t panel) const { return std::min(extents_.width, row_end_ - first_row(panel)); }
   float* acc(int64_t panel) const { return acc_ + panel * layout_.acc; }
 
   SoftmaxState state(int64_t panel) const {
     float* at = state_ + panel * layout_.state;
-    return {at, at + layout_.width, at + 2 * layout_.width};
+    return {at, at + extents_.width, at + 2 * extents_.width};
   }
 
   void start_panel(int64_t panel) {
-    const MatrixView transposed = {head_.q.data, head_.q.column_stride, head_.q.row_stride};
-    gemm_pack_panel(transposed, 0, shape_.d, first_row(panel), rows(panel), queries_ + panel * layout_.queries);
+    products_.pack_queries(panel, first_row(panel), rows(panel));
     const SoftmaxState s = state(panel);
-    std::fill_n(s.maximum, layout_.width, -HUGE_VALF);
-    std::fill_n(s.sum, layout_.width, 0.0f);
+    std::fill_n(s.maximum, extents_.width, -HUGE_VALF);
+    std::fill_n(s.sum, extents_.width, 0.0f);
     std::fill_n(acc(panel), layout_.acc, 0.0f);
-  }
-
-  // Groups of `extent` rows as even as the tallest tile kernel allows.
-  int64_t groups(int64_t extent) const { return ceil_div(extent, tiles_.rows); }
-  static int64_t group_begin(int64_t extent, int64_t count, int64_t group) { return extent * group / count; }
-
-  void place_keys(int64_t key, int64_t keys) {
-    const int64_t count = groups(keys);
-    if (head_.k.row_stride != 1) {
-      for (int64_t g = 0; g < count; ++g) {
-        const int64_t begin = group_begin(keys, count, g);
-        gemm_pack_a(head_.k, key + begin, group_begin(keys, count, g + 1) - begin, shape_.d,
-                    packed_k_ + begin * shape_.d);
-      }
-    }
-    v_ = head_.v.data + key * head_.v.row_stride;
-    v_stride_ = head_.v.row_stride;
-    if (head_.v.column_stride != 1) {
-      const MatrixView columns = {v_, head_.v.column_stride, head_.v.row_stride};
-      gemm_pack_a(columns, 0, shape_.dv, keys, packed_v_);
-      v_ = packed_v_;
-      v_stride_ = shape_.dv;
-    }
   }
 
   void run_tile(int64_t panel, int64_t key, int64_t keys) {
     int64_t visible = keys;
     if (shape_.causal) visible = std::min(keys, first_row(panel) + rows(panel) + shape_.causal_offset - key);
     if (visible <= 0) return;
-    compute_scores(panel, key, keys, visible);
-    float* largest = state_ + panel * layout_.state + 3 * layout_.width;
+    products_.scores(panel, visible, scores_);
+    float* largest = state_ + panel * layout_.state + 3 * extents_.width;
     apply_terms(panel, key, visible, largest);
     const SoftmaxState s = state(panel);
     attention_weights(scores_, visible, largest, s);
     if (key > 0) attention_rescale(acc(panel), shape_.dv, s.correction);
-    accumulate_values(panel, visible);
-  }
-
-  void compute_scores(int64_t panel, int64_t key, int64_t keys, int64_t visible) {
-    TileArgs args = {};
-    args.k = shape_.d;
-    args.b = queries_ + panel * layout_.queries;
-    args.b_stride = layout_.width;
-    const int64_t count = groups(keys);
-    for (int64_t g = 0; g < count; ++g) {
-      const int64_t begin = group_begin(keys, count, g);
-      if (begin >= visible) break;
-      const int64_t height = group_begin(keys, count, g + 1) - begin;
-      const bool transposed = head_.k.row_stride == 1;
-      args.a = transposed ? head_.k.data + key + begin : packed_k_ + begin * shape_.d;
-      args.a_stride = transposed ? head_.k.column_stride : height;
-      args.acc = scores_ + begin * layout_.width;
-      tiles_.tile[0][height][0](args);
-    }
+    products_.values(visible, scores_, acc(panel));
   }
 
   // Passes over the scores: one for each term that is present, at least one.
@@ -197,7 +146,7 @@ class Block {
     const ScoreTerm<uint8_t>& term = head_.allowed;
     if (term.data == nullptr) return false;
     const bool per_key = term.row_stride == 0;
-    const int64_t width = per_key ? 1 : layout_.width;
+    const int64_t width = per_key ? 1 : extents_.width;
     const int64_t queries = per_key ? 1 : rows(panel);
     for (int64_t c = 0; c < queries; ++c) {
       const uint8_t* from = term.data + (first_row(panel) + c) * term.row_stride + key * term.column_stride;
@@ -210,22 +159,6 @@ class Block {
     return true;
   }
 
-  void accumulate_values(int64_t panel, int64_t keys) {
-    TileArgs args = {};
-    args.k = keys;
-    args.a_stride = v_stride_;
-    args.b = scores_;
-    args.b_stride = layout_.width;
-    args.accumulate = true;
-    const int64_t count = groups(shape_.dv);
-    for (int64_t g = 0; g < count; ++g) {
-      const int64_t begin = group_begin(shape_.dv, count, g);
-      args.a = v_ + begin;
-      args.acc = acc(panel) + begin * layout_.width;
-      tiles_.tile[0][group_begin(shape_.dv, count, g + 1) - begin][0](args);
-    }
-  }
-
   void finish_panel(int64_t panel) {
     attention_finish({acc(panel), shape_.dv, state(panel).sum, rows(panel),
                       head_.out + first_row(panel) * head_.out_stride, head_.out_stride,
@@ -234,17 +167,13 @@ class Block {
 
   const AttentionShape& shape_;
   const AttentionHead& head_;
-  const GemmTiles& tiles_;
+  const AttentionExtents extents_;
   const Layout layout_;
-  float* queries_;
+  Products products_;
   float* acc_;
   float* state_;
-  float* packed_k_;
-  float* packed_v_;
   float* scores_;
   float* terms_;
-  const float* v_ = nullptr;
-  int64_t v_stride_ = 0;
   int64_t row_begin_ = 0;
   int64_t row_end_ = 0;
 };
@@ -259,7 +188,9 @@ int64_t attention_row_block(const AttentionShape& shape) {
 }
 
 size_t attention_scratch_bytes(const AttentionShape& shape) {
-  const int64_t tiled = Layout(shape).total();
+  const AttentionExtents extents = extents_of(shape);
+  const int64_t operands = SplitProducts::available() ? SplitProducts::floats(extents) : FloatProducts::floats(extents);
+  const int64_t tiled = operands + Layout(extents).total(extents);
   return static_cast<size_t>(std::max(tiled, attention_few_scratch(shape))) * sizeof(float);
 }
 
@@ -273,7 +204,11 @@ void attention_run(const AttentionShape& shape, const AttentionHead& head, int64
     }
     return;
   }
-  Block(shape, head, floats).run(row_begin, row_end);
+  if (SplitProducts::available()) {
+    Block<SplitProducts>(shape, head, floats).run(row_begin, row_end);
+  } else {
+    Block<FloatProducts>(shape, head, floats).run(row_begin, row_end);
+  }
 }
 
 }  // namespace sdx::kernels

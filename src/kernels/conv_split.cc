@@ -186,7 +186,7 @@ class Tile {
     for (int64_t group = 0; group * grid_.height < columns_; ++group) {
       tile.a = pixels_ + group_offset(row * grid_.groups + group);
       kernels_.multiply(tile);
-      kernels_.combine({tile.sums, grid_.height, scales_, columns_of(panel).scales}, acc_ + group * grid_.height * kSplitColumns);
+      kernels_.combine({tile.sums, grid_.height, scales_, columns_of(panel).scales, false}, acc_ + group * grid_.height * kSplitColumns);
     }
   }
 

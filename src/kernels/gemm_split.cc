@@ -99,7 +99,7 @@ class Tiles {
     if (rows <= 0) return;
     const auto& columns = *reinterpret_cast<const SplitColumns*>(panel_at(pending_.panel));
     const int64_t row = pending_.row + pending_.done, column = pending_.panel * kSplitColumns;
-    kernels_.combine({&(*pending_.sums)[0][pending_.done][0], rows, row_scales_ + row, columns.scales}, acc_);
+    kernels_.combine({&(*pending_.sums)[0][pending_.done][0], rows, row_scales_ + row, columns.scales, false}, acc_);
     for (int64_t r = 0; r < rows; ++r) {
       if (!std::isnan(row_scales_[row + r])) continue;
       std::fill_n(acc_ + r * kSplitColumns, kSplitColumns, 0.0f);

@@ -71,6 +71,7 @@ struct SplitParts {
   int64_t rows;
   const float* row_scales;
   const float* column_scales;
+  bool add = false;  ///< to what is there
 };
 
 /// Rows of A that make a group: `count` of them, and zeros up to its height. `offset`: digits are stored with 128 added,
@@ -121,7 +122,7 @@ struct SplitKernels {
   void (*multiply)(const SplitTile& tile);
   /// The same sums for up to kSplitFewRows rows with offset digits, without the matrix units.
   void (*multiply_few)(const SplitTile& tile, int64_t rows, const SplitColumns& columns);
-  /// to[row][kSplitColumns] = the sums with the scales of rows and columns.
+  /// to[row][kSplitColumns] = (or +=) the sums with the scales of rows and columns.
   void (*combine)(const SplitParts& parts, float* to);
   /// to[column * stride + row] = from[row * kSplitColumns + column] for all columns and rows up to the next multiple of 16.
   void (*turn)(const float* from, int64_t rows, float* to, int64_t stride);

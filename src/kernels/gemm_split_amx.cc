@@ -331,7 +331,9 @@ SDX_AMX void combine(const SplitParts& parts, float* to) {
       const __m512 sum = _mm512_fmadd_ps(_mm512_fmadd_ps(low, lower, middle), lower, high);
       // The second operand stays where it is NaN.
       const __m512 both = _mm512_min_ps(most, _mm512_mul_ps(_mm512_set1_ps(parts.row_scales[r]), scale));
-      _mm512_storeu_ps(to + r * kSplitColumns + column, _mm512_mul_ps(sum, both));
+      float* at = to + r * kSplitColumns + column;
+      const __m512 before = parts.add ? _mm512_loadu_ps(at) : _mm512_setzero_ps();
+      _mm512_storeu_ps(at, _mm512_fmadd_ps(sum, both, before));
     }
   }
 }
