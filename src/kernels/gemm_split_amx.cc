@@ -266,20 +266,29 @@ SDX_AMX void multiply(const SplitTile& t) {
   fence();
 }
 
-// 16 columns: 3 sums for each row, from one pass over B.
+// The products of one row's digits with those of 16 columns; apart, so that none waits for another.
+struct RowSums {
+  __m512i high, middle[2], low[3];
+};
+
+// 16 columns: the sums of each row, from one pass over B.
 template <int kRows>
 SDX_AMX void few_tile(const SplitTile& t, const SplitColumns& columns, int64_t tile) {
-  __m512i high[kRows], middle[kRows], low[kRows];
+  // More rows have independent sums enough, and no registers left.
+  constexpr bool kApart = kRows <= 3;
+  const __m512i zero = _mm512_setzero_si512();
+  RowSums sums[kRows];
 #pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) high[r] = middle[r] = low[r] = _mm512_setzero_si512();
+  for (int r = 0; r < kRows; ++r) sums[r] = {zero, {zero, zero}, {zero, zero, zero}};
   const std::byte* a = t.a;
   const std::byte* b = t.b + tile * kSplitTileBytes;
   for (int64_t block = 0; block < t.blocks; ++block, a += kSplitGroupBytes, b += kSplitPanelBytes) {
     for (int64_t quad = 0; quad < kSplitQuads; ++quad) {
       const std::byte* at = b + quad * kRow;
-      _mm_prefetch(reinterpret_cast<const char*>(at + t.ahead_lines * 64), _MM_HINT_T1);
-      _mm_prefetch(reinterpret_cast<const char*>(at + t.ahead_lines * 64 + 2 * kSplitTileBytes), _MM_HINT_T1);
-      _mm_prefetch(reinterpret_cast<const char*>(at + t.ahead_lines * 64 + 4 * kSplitTileBytes), _MM_HINT_T1);
+      const auto* ahead = reinterpret_cast<const char*>(at) + t.ahead_lines * kRow;
+      _mm_prefetch(ahead, _MM_HINT_T1);
+      _mm_prefetch(ahead + 2 * kSplitTileBytes, _MM_HINT_T1);
+      _mm_prefetch(ahead + 4 * kSplitTileBytes, _MM_HINT_T1);
       const __m512i w0 = _mm512_loadu_si512(at), w1 = _mm512_loadu_si512(at + 2 * kSplitTileBytes);
       const __m512i w2 = _mm512_loadu_si512(at + 4 * kSplitTileBytes);
 #pragma GCC unroll 8
@@ -287,15 +296,20 @@ SDX_AMX void few_tile(const SplitTile& t, const SplitColumns& columns, int64_t t
         const auto* digits = reinterpret_cast<const int32_t*>(a + r * kRow + quad * 4);
         const __m512i x0 = _mm512_set1_epi32(digits[0]), x1 = _mm512_set1_epi32(digits[kSplitTileBytes / 4]);
         const __m512i x2 = _mm512_set1_epi32(digits[2 * kSplitTileBytes / 4]);
-        high[r] = _mm512_dpbusd_epi32(high[r], x0, w0);
-        middle[r] = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(middle[r], x0, w1), x1, w0);
-        low[r] = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(_mm512_dpbusd_epi32(low[r], x0, w2), x1, w1), x2, w0);
+        RowSums& row = sums[r];
+        __m512i &middle = row.middle[kApart ? 1 : 0], &low1 = row.low[kApart ? 1 : 0], &low2 = row.low[kApart ? 2 : 0];
+        row.high = _mm512_dpbusd_epi32(row.high, x0, w0);
+        row.middle[0] = _mm512_dpbusd_epi32(row.middle[0], x0, w1);
+        row.low[0] = _mm512_dpbusd_epi32(row.low[0], x0, w2);
+        middle = _mm512_dpbusd_epi32(middle, x1, w0);
+        low1 = _mm512_dpbusd_epi32(low1, x1, w1);
+        low2 = _mm512_dpbusd_epi32(low2, x2, w0);
       }
     }
   }
   // The offset of 128 of each digit of A met each digit of B once.
   __m512i surplus[kSplitDigits];
-  __m512i sum = _mm512_setzero_si512();
+  __m512i sum = zero;
   for (int i = 0; i < kSplitDigits; ++i) {
     sum = _mm512_add_epi32(sum, _mm512_loadu_si512(columns.sums[i] + tile * 16));
     surplus[i] = _mm512_slli_epi32(sum, 7);
@@ -303,17 +317,20 @@ SDX_AMX void few_tile(const SplitTile& t, const SplitColumns& columns, int64_t t
   constexpr int64_t kSums = kSplitRows * kSplitColumns;
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
+    const RowSums& row = sums[r];
+    const __m512i middle = _mm512_add_epi32(row.middle[0], row.middle[1]);
+    const __m512i low = _mm512_add_epi32(_mm512_add_epi32(row.low[0], row.low[1]), row.low[2]);
     int32_t* to = t.sums + r * kSplitColumns + tile * 16;
-    _mm512_storeu_si512(to, _mm512_sub_epi32(high[r], surplus[0]));
-    _mm512_storeu_si512(to + kSums, _mm512_sub_epi32(middle[r], surplus[1]));
-    _mm512_storeu_si512(to + 2 * kSums, _mm512_sub_epi32(low[r], surplus[2]));
+    _mm512_storeu_si512(to, _mm512_sub_epi32(row.high, surplus[0]));
+    _mm512_storeu_si512(to + kSums, _mm512_sub_epi32(middle, surplus[1]));
+    _mm512_storeu_si512(to + 2 * kSums, _mm512_sub_epi32(low, surplus[2]));
   }
 }
 
 SDX_AMX void multiply_few(const SplitTile& t, int64_t rows, const SplitColumns& columns) {
   using TileFn = void (*)(const SplitTile&, const SplitColumns&, int64_t);
-  static constexpr TileFn kTiles[kSplitFewRows + 1] = {nullptr,      few_tile<1>, few_tile<2>, few_tile<3>, few_tile<4>,
-                                                       few_tile<5>, few_tile<6>, few_tile<7>, few_tile<8>};
+  static constexpr TileFn kTiles[kSplitFewRows + 1] = {nullptr,     few_tile<1>, few_tile<2>, few_tile<3>,
+                                                       few_tile<4>, few_tile<5>, few_tile<6>};
   for (int64_t tile = 0; tile < 2; ++tile) kTiles[rows](t, columns, tile);
 }
 
