@@ -1,11 +1,19 @@
 // Rules that drop operations which change nothing.
 #include <algorithm>
+#include <cmath>
+#include <optional>
 
 #include "rewrite/rule.h"
 
 namespace sdx::rewrite {
 namespace {
 
+/// The element of a ConstantOfShape of float32; nothing where it is of another type.
+std::optional<float> fill_of(const Match& m) {
+  if (m.fact("fill").dtype != DType::kF32) return std::nullopt;
+  const Tensor value = m.attr<Tensor>("fill", "value", Tensor::scalar(0.0f));
+  return value.dtype() == DType::kF32 ? std::optional(value.as<float>()[0]) : std::nullopt;
+}
 
 /// The operand alone already has the result's type and shape.
 bool same_as_root(const Match& m) {
@@ -33,6 +41,26 @@ std::vector<Rule> identity_rules() {
   rules.push_back(canonicalise("drop-neutral")
       .match(add(any("x"), scalar(0.0, 0))).match(op("Sub", {any("x"), scalar(0.0, 0)}))
       .match(mul(any("x"), scalar(1.0, 0))).match(op("Div|Pow", {any("x"), scalar(1.0, 0)}))
+      .when("the result has x's type and shape", same_as_root)
+      .replace([](Match& m) { return m["x"]; }));
+  // ConstantOfShape(shape) times a number => ConstantOfShape(shape), as torch.baddbmm leaves it behind
+  rules.push_back(canonicalise("scale-fill").match(mul(op("ConstantOfShape", {any("shape")}, "fill"), scalar("factor")))
+      .when("the elements are float32 and stay finite", [](const Match& m) {
+        return fill_of(m) && std::isfinite(*fill_of(m) * m.number("factor"));
+      })
+      .when("the number has no axes that the shape lacks", [](const Match& m) {
+        return m.fact("fill").shape == m.root_fact().shape && m.root_fact().shape.has_rank();
+      })
+      .replace([](Match& m) {
+        const auto value = static_cast<float>(*fill_of(m) * m.number("factor"));
+        Tensor element(DType::kF32, {1});
+        element.mutable_view().as<float>()[0] = value;
+        return m.call("ConstantOfShape", {{"value", std::move(element)}}, {m["shape"]});
+      }));
+  // x + ConstantOfShape of 0 => x
+  rules.push_back(canonicalise("drop-added-fill").match(add(any("x"), op("ConstantOfShape", {any("shape")}, "fill")))
+      .keep_shared()
+      .when("the fill is 0", [](const Match& m) { return fill_of(m) == 0.0f; })
       .when("the result has x's type and shape", same_as_root)
       .replace([](Match& m) { return m["x"]; }));
   // Expand(x) to x's own shape => x
