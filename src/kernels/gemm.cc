@@ -41,11 +41,24 @@ Scratch scratch_layout(const Gemm& gemm, int64_t row_block, int64_t panel_block)
   return scratch;
 }
 
+// The rows of a block in groups as even as the tallest tile kernel allows.
+struct RowGroups {
+  int64_t rows, count;
+  explicit RowGroups(int64_t block_rows) : rows(block_rows), count(ceil_div(block_rows, gemm_tiles().rows)) {}
+  int64_t first(int64_t t) const { return rows * t / count; }
+};
+
+// Groups of a whole block stand kSlack floats apart, so that threads can pack them side by side.
+int64_t groups_of_block(const GemmPlan& plan) { return ceil_div(plan.row_block, gemm_tiles().rows); }
+int64_t packed_group(const Gemm& gemm, const GemmPlan& plan, int64_t row, int64_t t) {
+  return row * gemm.k + (row / plan.row_block * groups_of_block(plan) + t) * kSlack;
+}
+
 // One block of rows and the work on it.
 class RowBlock {
  public:
   RowBlock(const Gemm& gemm, const GemmPlan& plan, float* scratch)
-      : gemm_(gemm), tiles_(gemm_tiles()), layout_(scratch_layout(gemm, plan.row_block, plan.panel_block)) {
+      : gemm_(gemm), plan_(plan), tiles_(gemm_tiles()), layout_(scratch_layout(gemm, plan.row_block, plan.panel_block)) {
     packed_a_ = scratch;
     packed_b_ = packed_a_ + layout_.rows_of_a;
     accumulators_ = packed_b_ + layout_.panels_of_b;
@@ -64,6 +77,11 @@ class RowBlock {
       a_ = gemm_.a.data + row * gemm_.a.row_stride;
       return;
     }
+    if (gemm_.packed_a != nullptr) {
+      a_ = gemm_.packed_a + packed_group(gemm_, plan_, row, 0);
+      group_slack_ = kSlack;
+      return;
+    }
     for (int64_t t = 0; t < count_; ++t) {
       gemm_pack_a(gemm_.a, row + first(t), first(t + 1) - first(t), gemm_.k, packed_a_ + first(t) * gemm_.k);
     }
@@ -77,7 +95,7 @@ class RowBlock {
   }
 
  private:
-  int64_t first(int64_t t) const { return rows_ * t / count_; }
+  int64_t first(int64_t t) const { return RowGroups(rows_).first(t); }
 
   // All depths of a group of panels: pass by pass, accumulators kept in scratch memory.
   void run_group(int64_t panel_begin, int64_t panel_end) {
@@ -106,7 +124,7 @@ class RowBlock {
     float* acc = accumulators_ + slot * args.acc_stride;
     for (int64_t t = 0; t < count_; ++t) {
       const int64_t height = first(t + 1) - first(t);
-      args.a = a_ + first(t) * gemm_.k + depth * height;
+      args.a = a_ + first(t) * gemm_.k + t * group_slack_ + depth * height;
       args.a_stride = height;
       args.acc = acc + first(t) * width;
       const bool narrow = type == 0 && log == 0;
@@ -146,6 +164,7 @@ class RowBlock {
   }
 
   const Gemm& gemm_;
+  const GemmPlan& plan_;
   const GemmTiles& tiles_;
   const Scratch layout_;
   float* packed_a_;
@@ -156,20 +175,19 @@ class RowBlock {
   int64_t rows_ = 0;
   int64_t count_ = 0;  ///< tiles of rows in the block
   int64_t pass_depth_ = kDepth;
+  int64_t group_slack_ = 0;
   int log_panels_ = 0;
 };
 
-// Rows of a block: enough to pay for reading B, few enough that its packed A stays in the cache.
-int64_t choose_row_blocks(const Gemm& gemm, int64_t threads) {
+// Rows of a block: enough to pay for reading B, few enough that a pass over its packed A stays in the cache.
+int64_t choose_row_blocks(const Gemm& gemm) {
   const int64_t rows = gemm_tiles().rows;
-  int64_t most = round_up(112, rows);
+  int64_t most = round_up(140, rows);
   if (gemm.packed_b == nullptr) {
     // B is packed again for each block of rows.
-    most = std::max(most, std::min<int64_t>(448, 512 * 1024 / (4 * std::max<int64_t>(gemm.k, 1))));
+    most = std::max(round_up(112, rows), std::min<int64_t>(448, 512 * 1024 / (4 * std::max<int64_t>(gemm.k, 1))));
   }
-  int64_t blocks = ceil_div(gemm.m, most);
-  if (threads > 1 && gemm.packed_b != nullptr && gemm.m >= 32 * threads) blocks = round_up(blocks, threads);
-  return blocks;
+  return ceil_div(gemm.m, most);
 }
 
 }  // namespace
@@ -180,13 +198,13 @@ GemmPlan gemm_plan(const Gemm& gemm, int threads) {
   if (gemm.packed_b != nullptr && gemm.packed_type == WeightType::kSplit) return split_plan(gemm, threads);
   const int64_t width = gemm_tiles().panel_columns;
   const int64_t panels = gemm_panels(gemm.n);
-  plan.row_blocks = choose_row_blocks(gemm, threads);
+  plan.row_blocks = choose_row_blocks(gemm);
   plan.row_block = ceil_div(gemm.m, plan.row_blocks);
   plan.row_blocks = ceil_div(gemm.m, plan.row_block);
   // A tile is worth at least this many multiply-adds, and wide enough to pay for packing its rows.
   constexpr int64_t kWork = 128 * 1024;
   const int64_t work = plan.row_block * std::max<int64_t>(gemm.k, 1) * width;
-  const int64_t narrowest = plan.row_block >= 32 ? 512 : 128;
+  const int64_t narrowest = gemm.packed_b == nullptr && plan.row_block >= 32 ? 512 : 128;
   int64_t fewest = std::max(ceil_div(kWork, work), ceil_div(narrowest, width));
   fewest = std::min(round_up(fewest, kGemmMaxPanels), panels);
   const int64_t wanted = threads > 1 ? ceil_div(4 * threads, plan.row_blocks) : 1;
@@ -195,6 +213,26 @@ GemmPlan gemm_plan(const Gemm& gemm, int threads) {
   plan.scratch_bytes =
       static_cast<size_t>(scratch_layout(gemm, plan.row_block, plan.panel_block).total()) * sizeof(float);
   return plan;
+}
+
+int64_t gemm_row_groups(const Gemm& gemm, const GemmPlan& plan) {
+  if (gemm.m <= 1 || gemm.packed_b == nullptr) return 0;
+  return plan.row_blocks * groups_of_block(plan);
+}
+
+int64_t gemm_row_floats(const Gemm& gemm, const GemmPlan& plan) {
+  return packed_group(gemm, plan, gemm.m, 0) + groups_of_block(plan) * kSlack;
+}
+
+void gemm_pack_rows(const Gemm& gemm, const GemmPlan& plan, int64_t group_begin, int64_t group_end, float* packed) {
+  for (int64_t group = group_begin; group < group_end; ++group) {
+    const int64_t row = group / groups_of_block(plan) * plan.row_block, t = group % groups_of_block(plan);
+    const RowGroups groups(std::min(plan.row_block, gemm.m - row));
+    if (t >= groups.count) continue;
+    const int64_t first = groups.first(t);
+    gemm_pack_a(gemm.a, row + first, groups.first(t + 1) - first, gemm.k,
+                packed + packed_group(gemm, plan, row, t) + first * gemm.k);
+  }
 }
 
 void gemm_run(const Gemm& gemm, const GemmPlan& plan, int64_t tile_begin, int64_t tile_end, void* scratch) {

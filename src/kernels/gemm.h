@@ -63,6 +63,7 @@ struct Gemm {
   const void* packed_b = nullptr;             ///< what gemm_pack_b made; null to use `b`
   WeightType packed_type = WeightType::kF32;  ///< the type that gemm_pack_b made
   const void* split_a = nullptr;              ///< with kSplit: what gemm_split_a made of A
+  const float* packed_a = nullptr;            ///< what gemm_pack_rows made of A for the plan, or null to pack in each range
   MatrixView b;                               ///< used where packed_b is null
   float* c = nullptr;
   int64_t c_stride = 0;  ///< elements between the rows of C
@@ -109,6 +110,13 @@ struct GemmPlan {
 
 /// A plan for a product of these extents by up to `threads` threads. Only m, n, k, the strides and packed_b are read.
 GemmPlan gemm_plan(const Gemm& gemm, int threads);
+
+/// Groups of rows that gemm_pack_rows makes of A for a plan, 0 where A is better read as it is, and the floats of all.
+int64_t gemm_row_groups(const Gemm& gemm, const GemmPlan& plan);
+int64_t gemm_row_floats(const Gemm& gemm, const GemmPlan& plan);
+
+/// Packs the groups [group_begin, group_end) of A into `packed` (the start of all), so that ranges of tiles need not.
+void gemm_pack_rows(const Gemm& gemm, const GemmPlan& plan, int64_t group_begin, int64_t group_end, float* packed);
 
 /// Computes the tiles [tile_begin, tile_end).
 void gemm_run(const Gemm& gemm, const GemmPlan& plan, int64_t tile_begin, int64_t tile_end, void* scratch);

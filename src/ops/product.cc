@@ -58,7 +58,7 @@ void split_rows(const ir::RunContext& c, Gemm& gemm) {
 
 void run_product(const ir::RunContext& c, Gemm gemm) {
   if (gemm.packed_b != nullptr && gemm.packed_type == kernels::WeightType::kSplit) split_rows(c, gemm);
-  const GemmPlan plan = kernels::gemm_plan(gemm, c.parallel().threads());
+  GemmPlan plan = kernels::gemm_plan(gemm, c.parallel().threads());
   if (gemm.packed_b == nullptr && plan.row_blocks > 1 && gemm.k > 0) {
     auto* packed = c.scratch<std::byte>(
         static_cast<int64_t>(kernels::gemm_packed_bytes(gemm.k, gemm.n, kernels::WeightType::kF32)));
@@ -68,6 +68,14 @@ void run_product(const ir::RunContext& c, Gemm gemm) {
       kernels::gemm_pack_b(view, gemm.k, gemm.n, kernels::WeightType::kF32, begin, end, packed);
     });
     gemm.packed_b = packed;
+    plan = kernels::gemm_plan(gemm, c.parallel().threads());
+  }
+  if (const int64_t groups = kernels::gemm_row_groups(gemm, plan); groups > 0 && gemm.split_a == nullptr) {
+    auto* packed = c.scratch<float>(kernels::gemm_row_floats(gemm, plan));
+    c.parallel().run(groups, grain_for(gemm.k * gemm.m / groups), [&](int64_t begin, int64_t end, int) {
+      kernels::gemm_pack_rows(gemm, plan, begin, end, packed);
+    });
+    gemm.packed_a = packed;
   }
   run_products(c, gemm, 1, [](int64_t, Gemm&) {});
 }

@@ -56,6 +56,13 @@ std::vector<float> run(Gemm gemm, int threads, int64_t grain, std::vector<float>
     gemm.split_a = split.data();
   }
   const GemmPlan plan = gemm_plan(gemm, threads);
+  std::vector<float> rows;
+  // With threads, rows of A are packed before; groups in an order of their own.
+  if (const int64_t groups = gemm_row_groups(gemm, plan); threads > 1 && groups > 0 && split.empty()) {
+    rows.assign(static_cast<size_t>(gemm_row_floats(gemm, plan)), std::nanf(""));
+    for (int64_t group = groups - 1; group >= 0; --group) gemm_pack_rows(gemm, plan, group, group + 1, rows.data());
+    gemm.packed_a = rows.data();
+  }
   std::vector<float> scratch(plan.scratch_bytes / sizeof(float) + 16, std::nanf(""));
   const int64_t ranges = (plan.tiles() + grain - 1) / grain;
   for (int64_t range = ranges - 1; range >= 0; --range) {
