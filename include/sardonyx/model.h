@@ -131,6 +131,8 @@ struct ValueInfo {
 };
 
 /// How floats may be computed. There is one policy so far: half types are stored as they are and computed in float32.
+/// On matrix units (AMX) a float is a number of 24 bits under a scale that its row, column or tile shares; rows of similar
+/// magnitude then have the error of float32 sums. The rule "split-products" switches that off for products with weights.
 enum class Precision : uint8_t { Float32 };
 
 struct Options {
