@@ -189,7 +189,7 @@ int64_t attention_row_block(const AttentionShape& shape) {
 
 size_t attention_scratch_bytes(const AttentionShape& shape) {
   const AttentionExtents extents = extents_of(shape);
-  const int64_t operands = SplitProducts::available() ? SplitProducts::floats(extents) : FloatProducts::floats(extents);
+  const int64_t operands = SplitProducts::fit(shape) ? SplitProducts::floats(extents) : FloatProducts::floats(extents);
   const int64_t tiled = operands + Layout(extents).total(extents);
   return static_cast<size_t>(std::max(tiled, attention_few_scratch(shape))) * sizeof(float);
 }
@@ -204,7 +204,7 @@ void attention_run(const AttentionShape& shape, const AttentionHead& head, int64
     }
     return;
   }
-  if (SplitProducts::available()) {
+  if (SplitProducts::fit(shape)) {
     Block<SplitProducts>(shape, head, floats).run(row_begin, row_end);
   } else {
     Block<FloatProducts>(shape, head, floats).run(row_begin, row_end);

@@ -51,8 +51,9 @@ class SplitProducts {
   SplitProducts(const SplitProducts&) = delete;
   SplitProducts& operator=(const SplitProducts&) = delete;
   static int64_t floats(const AttentionExtents& extents);
-  /// Whether the instruction set in use has them, with panels as wide as those of the float kernels.
-  static bool available();
+  /// Whether the instruction set in use has them, with panels as wide as those of the float kernels, and heads are wide
+  /// enough to fill their tiles.
+  static bool fit(const AttentionShape& shape);
 
   void pack_queries(int64_t panel, int64_t first, int64_t rows);
   void place_keys(int64_t key, int64_t keys);

@@ -43,7 +43,11 @@ struct Pending {
 
 }  // namespace
 
-bool SplitProducts::available() { return split_kernels() != nullptr && gemm_tiles().panel_columns == kSplitColumns; }
+bool SplitProducts::fit(const AttentionShape& shape) {
+  constexpr int64_t kNarrowest = 40;
+  const bool wide = shape.d >= kNarrowest && shape.d <= kSplitMostDepth && shape.dv >= kNarrowest;
+  return wide && split_kernels() != nullptr && gemm_tiles().panel_columns == kSplitColumns;
+}
 
 int64_t SplitProducts::floats(const AttentionExtents& e) {
   const int64_t bytes = e.panels * panel_bytes(e.d) + groups_bytes(e.keys, e.d) + groups_bytes(e.dv, e.keys) + panel_bytes(e.keys) +

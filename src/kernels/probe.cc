@@ -1,5 +1,9 @@
-// probe_multiply_add, probe_read: loops that meet one limit of the processor and no other.
+// probe_multiply_add, probe_units, probe_read: loops that meet one limit of the processor and no other.
 #include "kernels/probe.h"
+
+#include <cstddef>
+
+#include "kernels/gemm_split.h"
 
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
@@ -58,6 +62,26 @@ HWY_EXPORT(probe_read);
 int64_t probe_multiply_add(int64_t rounds, float* sink) {
   return HWY_DYNAMIC_DISPATCH(probe_multiply_add)(rounds, sink);
 }
+int64_t probe_units(int64_t rounds) {
+  const SplitKernels* kernels = split_kernels();
+  if (kernels == nullptr) return 0;
+  constexpr int64_t kBlocks = 4;
+  alignas(64) std::byte a[kBlocks * kSplitGroupBytes], b[kBlocks * kSplitPanelBytes];
+  // Digits of every kind: products of zeros take less power, and so less time.
+  for (size_t i = 0; i < sizeof a; ++i) a[i] = static_cast<std::byte>(i * 37 >> 2);
+  for (size_t i = 0; i < sizeof b; ++i) b[i] = static_cast<std::byte>(i * 91 >> 3);
+  alignas(64) SplitSums sums;
+  SplitTile tile = split_tile();
+  tile.a = a;
+  tile.b = tile.ahead = b;
+  tile.blocks = kBlocks;
+  tile.sums = &sums[0][0][0];
+  kernels->begin(kSplitRows);
+  for (int64_t i = 0; i < rounds; ++i) kernels->multiply(tile);
+  kernels->end();
+  return rounds * kBlocks * 2 * kSplitRows * kSplitColumns * kSplitDepth;
+}
+
 float probe_read(const float* x, int64_t n) { return HWY_DYNAMIC_DISPATCH(probe_read)(x, n); }
 }  // namespace sdx::kernels
 #endif

@@ -37,6 +37,19 @@ CeilingProbe::CeilingProbe(Parallel parallel)
              1.0f),
       sinks_(static_cast<size_t>(parallel.threads() * kSpreadFloats), 1.0f) {}
 
+double CeilingProbe::units_rate() {
+  const int threads = parallel_.threads();
+  int64_t each = 0;
+  const auto start = Clock::now();
+  parallel_.run(threads, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t t = begin; t < end; ++t) {
+      const int64_t done = kernels::probe_units(1000);
+      if (t == 0) each = done;
+    }
+  });
+  return static_cast<double>(each) * threads / seconds_since(start);
+}
+
 double CeilingProbe::time_fma(int64_t rounds, double& operations) {
   const int threads = parallel_.threads();
   int64_t each = 0;
@@ -71,7 +84,7 @@ Ceiling CeilingProbe::measure() {
   time_fma(1000, operations);  // wakes the threads
   for (int i = 0; i < 3; ++i) {
     const double seconds = time_fma(50'000, operations);
-    out.flops = std::max(out.flops, operations / seconds);
+    out.flops = std::max({out.flops, operations / seconds, units_rate()});
   }
   out.memory = time_read(static_cast<int64_t>(block_.size()), 1);
   const int64_t small = second_level_cache_bytes() / 2 / static_cast<int64_t>(sizeof(float)) * parallel_.threads();

@@ -24,6 +24,8 @@ class CeilingProbe {
 
  private:
   double time_fma(int64_t rounds, double& operations);
+  /// Operations a second that split products stand for; 0 without matrix units.
+  double units_rate();
   double time_read(int64_t floats, int repeats);
 
   Parallel parallel_;
