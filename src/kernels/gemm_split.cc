@@ -2,6 +2,7 @@
 #include "kernels/gemm_split.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -219,12 +220,14 @@ class PanelPacker {
 SplitScale split_scale(float largest) {
   if (!std::isfinite(largest)) return {std::nanf(""), std::nanf("")};
   if (largest == 0) return {0, 0};
-  // Three balanced digits reach 127 (1 + 2^8 + 2^16).
-  constexpr float kMost = 8355711.0f;
-  constexpr int kLeast = -100;  // smaller values are not told apart
-  int exponent = std::max(std::ilogb(largest) + 1, kLeast);
-  if (std::ldexp(largest, 23 - exponent) > kMost) ++exponent;
-  return {std::ldexp(1.0f, exponent - 7), std::ldexp(1.0f, 23 - exponent)};
+  // Three balanced digits reach 127 (1 + 2^8 + 2^16) = 8355711: beyond it, half a float's fraction is too large.
+  constexpr uint32_t kFraction = 0x7fffff, kMost = 2 * 8355711 - (kFraction + 1);
+  constexpr int kBias = 127, kLeast = -100;  // smaller values are not told apart
+  const auto bits = std::bit_cast<uint32_t>(largest);
+  int exponent = std::max(static_cast<int>(bits >> 23) - kBias + 1, kLeast);
+  if ((bits & kFraction) > kMost) ++exponent;
+  const auto power = [](int of) { return std::bit_cast<float>(static_cast<uint32_t>(of + kBias) << 23); };
+  return {power(exponent - 7), power(23 - exponent)};
 }
 
 void split_plain_row(const MatrixView& a, int64_t k, const std::byte* blocks, const SplitColumns& columns, float* acc) {
