@@ -1,7 +1,10 @@
 // `sardonyx bench`: latency percentiles of a model.
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <memory>
+#include <thread>
 
 #include "cli/commands.h"
 #include "cli/json_tensor.h"
@@ -16,6 +19,7 @@ struct BenchFlags {
   int warmup = 3;
   int runs = 0;
   double seconds = 3;
+  double rate = 0;
 };
 
 /// The smallest value that at least `share` of the sorted values do not exceed.
@@ -24,16 +28,37 @@ double percentile(const std::vector<double>& sorted, double share) {
   return sorted[std::clamp<size_t>(rank, 1, sorted.size()) - 1];
 }
 
+struct Timings {
+  std::vector<double> ms;  ///< of each run
+  double total_ms = 0;     ///< of the runs
+  double cpu_ms = 0;       ///< of the process, all threads, while runs were made and waited for
+};
+
+/// Runs one after the other, or flags.rate a second with sleep between them.
+Timings measure(Runner& runner, const BenchFlags& flags) {
+  using Clock = std::chrono::steady_clock;
+  Timings out;
+  std::vector<Value> outputs;
+  const std::clock_t cpu = std::clock();
+  const auto start = Clock::now();
+  auto passed = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
+  while (flags.runs > 0 ? static_cast<int>(out.ms.size()) < flags.runs : passed() < flags.seconds || out.ms.empty()) {
+    if (flags.rate > 0) {
+      std::this_thread::sleep_until(start + std::chrono::duration<double>(static_cast<double>(out.ms.size()) / flags.rate));
+    }
+    out.ms.push_back(runner.run(outputs));
+    out.total_ms += out.ms.back();
+  }
+  out.cpu_ms = 1000.0 * static_cast<double>(std::clock() - cpu) / CLOCKS_PER_SEC;
+  return out;
+}
+
 void run(const BenchFlags& flags) {
   Runner runner(flags.model, flags.inputs);
   std::vector<Value> outputs;
   for (int i = 0; i < flags.warmup; ++i) runner.run(outputs);
-  std::vector<double> times;
-  double spent = 0;
-  while (flags.runs > 0 ? static_cast<int>(times.size()) < flags.runs : spent < flags.seconds * 1000 || times.empty()) {
-    times.push_back(runner.run(outputs));
-    spent += times.back();
-  }
+  Timings timings = measure(runner, flags);
+  std::vector<double>& times = timings.ms;
   std::ranges::sort(times);
   Json report{{"model", flags.model.path}, {"threads", Parallel(flags.model.threads).threads()}, {"runs", times.size()}, {"load_ms", runner.load_ms()}};
   for (size_t i = 0; i < runner.inputs().size(); ++i) {
@@ -44,7 +69,10 @@ void run(const BenchFlags& flags) {
   report["min_ms"] = times.front();
   for (int p : {50, 90, 95, 99}) report[cat("p", p, "_ms")] = percentile(times, p / 100.0);
   report["max_ms"] = times.back();
-  report["mean_ms"] = spent / static_cast<double>(times.size());
+  report["mean_ms"] = timings.total_ms / static_cast<double>(times.size());
+  report["cpu_ms"] = timings.cpu_ms / static_cast<double>(times.size());
+  // All threads at work throughout the runs, and asleep between them: 1.
+  report["cpu_of_work"] = timings.cpu_ms / (timings.total_ms * Parallel(flags.model.threads).threads());
   if (flags.model.json) {
     std::printf("%s\n", report.dump().c_str());
     return;
@@ -63,6 +91,7 @@ void add_bench_command(CLI::App& app) {
   command->add_option("--warmup", flags->warmup, "runs that are not measured")->check(CLI::NonNegativeNumber);
   command->add_option("--runs", flags->runs, "runs to measure; 0: as many as fit into --seconds")->check(CLI::NonNegativeNumber);
   command->add_option("--seconds", flags->seconds, "how long to measure")->check(CLI::PositiveNumber);
+  command->add_option("--rate", flags->rate, "runs a second, asleep between them (default: no pauses); cpu_of_work tells what waiting costs")->check(CLI::PositiveNumber);
   command->final_callback([flags] { run(*flags); });
 }
 
