@@ -1,4 +1,5 @@
-// Encodes the lines of a file when told: `load` and `pass` on standard input are answered with "seconds tokens cpu-seconds".
+// Encodes the lines of a file when told: `load` and `pass` on standard input are answered with "seconds tokens
+// cpu-seconds".
 #include <chrono>
 #include <ctime>
 #include <fstream>
