@@ -1,6 +1,7 @@
 // Encoding speed beside the native reference: one thread, the same lines, passes interleaved A B A B; see usage below.
 //
-// usage: node bench/tokenizer_throughput.mjs [--pairs N] [--megabytes M] [--text FILE] [--tokenizer NAME]...
+// usage: node bench/tokenizer_throughput.mjs [--pairs N] [--megabytes M] [--text FILE] [--tokenizer NAME]... [--cpu]
+// --cpu compares CPU seconds, which hold on a machine that is busy with something else.
 // Needs build/release/bench/text/tokenize_throughput (or THROUGHPUT_BIN), ../shared and the packages of tests/text/oracle.
 // Both sides get every line of one text, special tokens added, truncation and padding off. The reference is taken at its
 // fastest on one thread: one encodeBatch call a pass, results not read back into JavaScript.
@@ -22,7 +23,7 @@ const { Tokenizer } = createRequire(join(root, 'tests/text/oracle/package.json')
 const { values: flags } = parseArgs({
   options: {
     pairs: { type: 'string', default: '20' }, megabytes: { type: 'string', default: '1' }, tokenizer: { type: 'string', multiple: true },
-    text: { type: 'string' },
+    text: { type: 'string' }, cpu: { type: 'boolean', default: false },
   },
 });
 const shared = process.env.SARDONYX_SHARED ?? resolve(root, '../shared');
@@ -59,8 +60,8 @@ class Ours {
     this.child.stdin.write(`${command}\n`);
     const { value, done } = await this.answers.next();
     if (done) throw new Error(`${program} ended`);
-    const [seconds, tokens] = value.split(' ').map(Number);
-    return { seconds, tokens };
+    const [wall, tokens, cpu] = value.split(' ').map(Number);
+    return { seconds: flags.cpu ? cpu : wall, tokens };
   }
 
   stop() {
@@ -68,7 +69,8 @@ class Ours {
   }
 }
 
-const clock = () => Number(process.hrtime.bigint()) / 1e9;
+const cpuSeconds = ({ user, system }) => (user + system) / 1e6;
+const clock = () => (flags.cpu ? cpuSeconds(process.cpuUsage()) : Number(process.hrtime.bigint()) / 1e9);
 
 function quartiles(values) {
   const sorted = [...values].sort((a, b) => a - b);

@@ -1,5 +1,7 @@
-// Encodes the lines of a file when told: `load` and `pass` on standard input are answered with "seconds tokens".
+// Encodes the lines of a file when told: `load` and `pass` on standard input are answered with "seconds tokens
+// cpu-seconds".
 #include <chrono>
+#include <ctime>
 #include <fstream>
 #include <iostream>
 #include <optional>
@@ -13,6 +15,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+double cpu_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
 
 std::vector<std::string> read_lines(const char* path) {
   std::ifstream in(path, std::ios::binary);
@@ -40,6 +48,7 @@ int main(int argc, char** argv) try {
   const std::vector<std::string> lines = read_lines(argv[2]);
   std::optional<sdx::text::Tokenizer> tokenizer(sdx::text::Tokenizer::load(argv[1]));
   for (std::string command; std::getline(std::cin, command);) {
+    const double cpu = cpu_seconds();
     const auto start = Clock::now();
     size_t tokens = 0;
     if (command == "load") {
@@ -47,7 +56,7 @@ int main(int argc, char** argv) try {
     } else {
       tokens = encode_all(*tokenizer, lines);
     }
-    std::cout << seconds_since(start) << ' ' << tokens << std::endl;
+    std::cout << seconds_since(start) << ' ' << tokens << ' ' << cpu_seconds() - cpu << std::endl;
   }
 } catch (const std::exception& error) {
   std::cerr << error.what() << '\n';

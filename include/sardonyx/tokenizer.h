@@ -74,8 +74,8 @@ struct TextInput {
 /// Immutable; may be used from several threads. Every function may throw sardonyx::Error.
 class Tokenizer {
  public:
-  /// Loads a Hub folder (tokenizer.json, or vocab.txt, vocab.json and merges.txt, SentencePiece files), or a
-  /// tokenizer.json itself.
+  /// Loads a Hub folder (tokenizer.json, or vocab.txt, vocab.json and merges.txt, SentencePiece files), a
+  /// tokenizer.json itself, or a SentencePiece file (.model or .spm).
   static Tokenizer load(const std::string& path);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -38,10 +39,15 @@ EncodeOptions encode_options(const TokenizeFlags& flags) {
                                                    : TruncationStrategy::LongestFirst;
     options.truncation = t;
   }
-  if (flags.padding == "none") options.own_padding = false;
-  if (!flags.padding.empty() && flags.padding != "none") {
+  if (flags.padding == "none" || flags.padding == "do_not_pad") {
+    options.own_padding = false;
+  } else if (!flags.padding.empty()) {
     Padding p;
-    if (flags.padding != "longest") p.length = std::stoull(flags.padding);
+    if (flags.padding == "max_length") {
+      p.length = *flags.max_length;
+    } else if (flags.padding != "longest") {
+      p.length = std::stoull(flags.padding);
+    }
     p.side = flags.padding_side == "left" ? Side::Left : Side::Right;
     p.multiple_of = flags.multiple_of;
     options.padding = p;
@@ -99,33 +105,101 @@ void append_error(std::string& out, const std::string& message) {
   out += '}';
 }
 
-/// One result for each line of standard input; a line that fails yields an error in its place.
-void tokenize_lines(const Tokenizer& tokenizer, const TokenizeFlags& flags) {
-  const EncodeOptions options = encode_options(flags);
+/// Lines of input that failed: each has an object with "error" in its place, and the command fails at the end.
+class Failures {
+ public:
+  void add(uint64_t line, ErrorKind kind, const std::string& message) {
+    if (count_++ > 0) return;
+    kind_ = kind;
+    first_ = "line " + std::to_string(line) + ": " + message;
+  }
+
+  void raise() const {
+    if (count_ == 0) return;
+    std::fflush(stdout);
+    const std::string all = count_ == 1 ? first_ : first_ + " (and " + std::to_string(count_ - 1) + " more lines)";
+    throw Error(kind_, all, all, {});
+  }
+
+ private:
+  uint64_t count_ = 0;
+  ErrorKind kind_ = ErrorKind::InvalidInput;
+  std::string first_;
+};
+
+/// The text or pair of a line of input, as it stands or as JSON. Throws InvalidInput.
+std::vector<std::string> texts_of(std::string_view line, bool json) {
+  if (!json) return {std::string(line)};
+  bool array = false;
+  auto texts = parse_strings(line, array);
+  if (texts && !texts->empty() && texts->size() <= 2) return std::move(*texts);
+  constexpr const char* kMessage = "the line is neither a JSON string nor an array of one or two strings";
+  throw Error(ErrorKind::InvalidInput, kMessage, kMessage, {});
+}
+
+Encoding encode(const Tokenizer& tokenizer, const std::vector<std::string>& texts, const EncodeOptions& options) {
+  return texts.size() == 2 ? tokenizer.encode({texts[0], texts[1]}, options) : tokenizer.encode(texts[0], options);
+}
+
+/// Calls `answer(line, out)` for each line of standard input and prints what it appends to `out`.
+template <class Answer>
+void answer_lines(Answer answer) {
+  Failures failures;
   LineReader reader([] { std::fflush(stdout); });
-  std::string_view line;
   std::string out;
-  while (reader.next(line)) {
+  uint64_t number = 0;
+  for (std::string_view line; reader.next(line);) {
+    ++number;
     try {
-      if (!flags.jsonl) {
-        append_encoding(out, tokenizer.encode(line, options));
-      } else {
-        bool array = false;
-        const auto texts = parse_strings(line, array);
-        if (!texts || texts->size() > 2) {
-          append_error(out, "the line is neither a JSON string nor an array of one or two strings");
-        } else if (texts->size() == 2) {
-          append_encoding(out, tokenizer.encode({(*texts)[0], (*texts)[1]}, options));
-        } else {
-          append_encoding(out, tokenizer.encode((*texts)[0], options));
-        }
-      }
+      answer(line, out);
     } catch (const Error& e) {
       out.clear();
       append_error(out, e.what());
+      failures.add(number, e.kind(), e.what());
     }
     print_line(out);
   }
+  failures.raise();
+}
+
+void tokenize_lines(const Tokenizer& tokenizer, const TokenizeFlags& flags) {
+  const EncodeOptions options = encode_options(flags);
+  answer_lines([&](std::string_view line, std::string& out) {
+    append_encoding(out, encode(tokenizer, texts_of(line, flags.jsonl), options));
+  });
+}
+
+/// As tokenize_lines, but every line is padded to the longest of all, which takes reading them all first.
+void tokenize_lines_together(const Tokenizer& tokenizer, const TokenizeFlags& flags) {
+  EncodeOptions options = encode_options(flags);
+  EncodeOptions bare = options;
+  bare.with_tokens = bare.own_padding = false;
+  bare.padding.reset();
+  std::vector<std::string> lines;
+  uint64_t longest = 0;
+  LineReader reader([] {});
+  for (std::string_view line; reader.next(line);) {
+    lines.emplace_back(line);
+    try {
+      longest = std::max<uint64_t>(longest, encode(tokenizer, texts_of(line, flags.jsonl), bare).ids.size());
+    } catch (const Error&) {
+      continue;  // reported in its turn below
+    }
+  }
+  options.padding->length = longest;
+  Failures failures;
+  std::string out;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    try {
+      append_encoding(out, encode(tokenizer, texts_of(lines[i], flags.jsonl), options));
+    } catch (const Error& e) {
+      out.clear();
+      append_error(out, e.what());
+      failures.add(i + 1, e.kind(), e.what());
+    }
+    print_line(out);
+  }
+  failures.raise();
 }
 
 /// The text with each token on a background of its own; spaces stay visible.
@@ -171,7 +245,9 @@ void run_tokenize(const TokenizeFlags& flags) {
   const Tokenizer tokenizer = Tokenizer::load(flags.folder);
   for (const std::string& text : flags.texts) tokenize_text(tokenizer, flags, text);
   if (!flags.texts.empty()) return;
-  if (flags.json || flags.jsonl) return tokenize_lines(tokenizer, flags);
+  if (flags.json || flags.jsonl) {
+    return flags.padding == "longest" ? tokenize_lines_together(tokenizer, flags) : tokenize_lines(tokenizer, flags);
+  }
   LineReader reader([] { std::fflush(stdout); });
   for (std::string_view line; reader.next(line);) tokenize_text(tokenizer, flags, std::string(line));
 }
@@ -191,30 +267,19 @@ void run_detokenize(const DetokenizeFlags& flags) {
     print_line(flags.json ? out : text);
     return;
   }
-  LineReader reader([] { std::fflush(stdout); });
-  std::string out;
-  for (std::string_view line; reader.next(line);) {
-    try {
-      const auto ids = parse_ids(line);
-      if (!ids) {
-        append_error(out, "the line is not a JSON array of ids");
-      } else if (flags.json) {
-        append_json_string(out, tokenizer.decode(*ids, options));
-      } else {
-        out = tokenizer.decode(*ids, options);
-      }
-    } catch (const Error& e) {
-      out.clear();
-      append_error(out, e.what());
-    }
-    print_line(out);
-  }
+  answer_lines([&](std::string_view line, std::string& out) {
+    const auto ids = parse_ids(line);
+    constexpr const char* kMessage = "the line is not a JSON array of ids";
+    if (!ids) throw Error(ErrorKind::InvalidInput, kMessage, kMessage, {});
+    const std::string text = tokenizer.decode(*ids, options);
+    flags.json ? append_json_string(out, text) : static_cast<void>(out += text);
+  });
 }
 
 void add_tokenize(CLI::App& app) {
   CLI::App* command = app.add_subcommand("tokenize", "Turn text into tokens with the tokenizer of a folder");
   auto flags = std::make_shared<TokenizeFlags>();
-  command->add_option("FOLDER", flags->folder, "Hub folder, or a tokenizer.json")->required();
+  command->add_option("FOLDER", flags->folder, "Hub folder, a tokenizer.json, or a SentencePiece model")->required();
   command->add_option("TEXT", flags->texts, "Texts; without any, one text a line from standard input");
   command->add_flag("--json", flags->json, "Print one JSON object a text");
   command->add_flag("--jsonl", flags->jsonl, "Lines of input are JSON: a string, or an array of two for a pair");
@@ -227,11 +292,18 @@ void add_tokenize(CLI::App& app) {
       ->check(CLI::IsMember({"longest_first", "only_first", "only_second"}));
   const auto sides = CLI::IsMember({"left", "right"});
   command->add_option("--truncation-side", flags->truncation_side, "Where tokens are cut off")->check(sides);
-  command->add_option("--padding", flags->padding, "Pad to N tokens, or \"none\"; by default what the files say")
+  command
+      ->add_option(
+          "--padding", flags->padding,
+          "Pad to N tokens, to the \"longest\" line (also where no value is given) or to \"max_length\"; \"none\": "
+          "do not; by default what the files say")
+      ->expected(0, 1)
+      ->default_str("longest")
       ->check([](const std::string& value) {
         const bool number =
             !value.empty() && value.size() < 10 && value.find_first_not_of("0123456789") == std::string::npos;
-        return number || value == "none" || value == "longest" ? std::string() : "must be a number, none or longest";
+        const bool named = value == "none" || value == "do_not_pad" || value == "longest" || value == "max_length";
+        return number || named ? std::string() : "must be a number, longest, max_length or none";
       });
   command->add_option("--padding-side", flags->padding_side, "Where padding goes")->check(sides);
   command->add_option("--pad-to-multiple-of", flags->multiple_of, "Round the padded length up");
@@ -241,13 +313,18 @@ void add_tokenize(CLI::App& app) {
       "  cat texts.txt | sardonyx tokenize models/bert --json\n"
       "  echo '[\"a question\", \"its context\"]' | sardonyx tokenize models/bert --jsonl --json --max-length 32 "
       "--stride 8");
-  command->callback([flags] { run_tokenize(*flags); });
+  command->callback([flags] {
+    if (flags->padding == "max_length" && !flags->max_length) {
+      throw CLI::ValidationError("--padding", "max_length needs --max-length, the length to pad to");
+    }
+    run_tokenize(*flags);
+  });
 }
 
 void add_detokenize(CLI::App& app) {
   CLI::App* command = app.add_subcommand("detokenize", "Turn token ids back into text");
   auto flags = std::make_shared<DetokenizeFlags>();
-  command->add_option("FOLDER", flags->folder, "Hub folder, or a tokenizer.json")->required();
+  command->add_option("FOLDER", flags->folder, "Hub folder, a tokenizer.json, or a SentencePiece model")->required();
   command->add_option("ID", flags->ids, "Ids; without any, one JSON array a line from standard input");
   command->add_flag("--json", flags->json, "Print each text as a JSON string");
   command->add_flag("--skip-special-tokens", flags->skip_special_tokens, "Leave out [CLS], </s> and the like");

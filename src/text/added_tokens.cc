@@ -11,6 +11,7 @@ namespace sdx::text {
 namespace {
 
 constexpr size_t kMaxTokens = 4'000'000;
+constexpr size_t kMaxNormalized = size_t{1} << 28;
 
 }  // namespace
 
@@ -23,8 +24,7 @@ void AddedTokens::add(const std::vector<AddedToken>& tokens, const Model& model,
   for (const AddedToken& token : tokens) {
     if (token.special && !token.content.empty() && special_.insert(token.content).second) special.push_back(&token);
   }
-  int64_t greatest = -1;
-  const auto model_size = static_cast<int64_t>(model.size());
+  auto next = static_cast<int64_t>(model.size());
   for (const AddedToken& token : tokens) {
     if (token.content.empty()) continue;
     int64_t id = find(token.content);
@@ -33,14 +33,14 @@ void AddedTokens::add(const std::vector<AddedToken>& tokens, const Model& model,
       const auto known = by_id_.find(static_cast<uint32_t>(id));
       if (known != by_id_.end() && known->second == token) continue;
     } else {
-      id = greatest >= model_size || (greatest >= 0 && model_size == 0) ? greatest + 1 : model_size;
+      id = next++;
     }
-    greatest = std::max(greatest, id);
     ids_[token.content] = static_cast<uint32_t>(id);
     by_id_[static_cast<uint32_t>(id)] = token;
     if (special_.count(token.content) == 0) plain.push_back(&token);
   }
   special.insert(special.end(), plain.begin(), plain.end());
+  size_t bytes = 0;
   std::vector<std::pair<std::string, uint32_t>> raw, normalized;
   for (const AddedToken* token : special) {
     tokens_.push_back(*token);
@@ -51,6 +51,11 @@ void AddedTokens::add(const std::vector<AddedToken>& tokens, const Model& model,
     }
     Buffer buffer(token->content, 0);
     if (normalizer != nullptr) normalizer->apply(buffer);
+    bytes += buffer.text().size();
+    if (bytes > kMaxNormalized) {
+      fail(ErrorKind::kResource, "the added tokens have more than ", kMaxNormalized,
+           " bytes once normalised; use fewer of them or correct the normalizer");
+    }
     normalized.emplace_back(buffer.text(), id);
   }
   build(raw_, raw);

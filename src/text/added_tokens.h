@@ -29,7 +29,7 @@ struct AddedToken {
 
 class AddedTokens {
  public:
-  /// Adds tokens in order. A token that the model knows keeps its id, another gets the next free one.
+  /// Adds tokens in order. A token that the model knows keeps its id, the others count on from the model's size.
   /// Call once, with every token.
   void add(const std::vector<AddedToken>& tokens, const Model& model, const Normalizer* normalizer);
 

@@ -188,7 +188,7 @@ class Bpe final : public Model {
   }
 
   void encode(std::string_view word, ModelScratch& scratch, std::vector<Piece>& out) const {
-    if (options_.ignore_merges) {
+    if (options_.ignore_merges && !options_.dropout) {
       if (const int32_t id = raw_ ? whole_.find(word) : vocab_.find(word); id != kNone) {
         out.push_back({static_cast<uint32_t>(id), 0, static_cast<uint32_t>(word.size())});
         return;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/error.h"
+
 namespace sdx::text {
 
 void append_identity(std::string_view text, uint32_t base, std::vector<Align>& out) {
@@ -26,6 +28,12 @@ void Buffer::assign(std::string text, std::vector<Align> align) {
   text_ = std::move(text);
   align_ = std::move(align);
   identity_ = false;
+}
+
+void Buffer::require_room(size_t bytes) const {
+  if (bytes <= limit_) return;
+  fail(ErrorKind::kResource, "normalisation makes a text of ", bytes, " bytes out of one of ",
+       (limit_ - kRoom) / kMaxGrowth, ", more than the ", limit_, " accepted; correct the normalizer");
 }
 
 /// Bytes with an empty range at the beginning are out of reach of a transformation of the whole.
@@ -66,6 +74,7 @@ void Buffer::transform(const std::vector<Change>& changes, size_t removed) {
 
 void Buffer::prepend(std::string_view prefix) {
   if (text_.empty() || prefix.empty()) return;
+  require_room(text_.size() + prefix.size());
   materialize();
   const Align first = align_.front();
   text_.insert(0, prefix);
@@ -74,6 +83,7 @@ void Buffer::prepend(std::string_view prefix) {
 
 void Buffer::append(std::string_view suffix) {
   if (text_.empty() || suffix.empty()) return;
+  require_room(text_.size() + suffix.size());
   materialize();
   const Align last = align_.back();
   text_.append(suffix);

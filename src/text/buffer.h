@@ -28,7 +28,7 @@ class Buffer {
  public:
   Buffer() = default;
   /// `base`: where `text` begins in the original.
-  Buffer(std::string_view text, uint32_t base) : text_(text), base_(base) {}
+  Buffer(std::string_view text, uint32_t base) : text_(text), base_(base), limit_(kRoom + kMaxGrowth * text.size()) {}
 
   const std::string& text() const { return text_; }
   bool empty() const { return text_.empty(); }
@@ -54,15 +54,21 @@ class Buffer {
   template <class Map>
   void map(Map map);
 
+  /// Throws Resource where the text is to have more bytes than a normalisation of the original may come to.
+  void require_room(size_t bytes) const;
+
   void prepend(std::string_view prefix);
   void append(std::string_view suffix);
 
  private:
+  static constexpr size_t kRoom = size_t{1} << 20, kMaxGrowth = 64;
+
   size_t first_aligned() const;
 
   std::string text_;
   std::vector<Align> align_;
   uint32_t base_ = 0;
+  size_t limit_ = kRoom;
   bool identity_ = true;
 };
 

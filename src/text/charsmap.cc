@@ -69,6 +69,7 @@ class Precompiled final : public Normalizer {
       }
       const size_t end = cluster_end(text, i);
       changed |= add_cluster({text.data() + i, end - i}, changes);
+      buffer.require_room(changes.size());
       i = end;
     }
     if (changed) buffer.transform(changes, 0);

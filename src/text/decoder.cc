@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/error.h"
 #include "text/byte_alphabet.h"
 #include "text/utf8.h"
 
@@ -40,6 +41,8 @@ std::string clean_up_spaces(std::string text) {
 }
 
 namespace {
+
+constexpr size_t kMaxInserted = size_t{1} << 28;
 
 class BpeDecoder final : public Decoder {
  public:
@@ -153,6 +156,7 @@ class Replace final : public Decoder {
   Replace(Pattern pattern, std::string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
   void apply(std::vector<std::string>& tokens) const override {
     std::vector<Span> spans;
+    size_t total = 0;
     for (std::string& token : tokens) {
       spans.clear();
       pattern_.find(token, spans);
@@ -160,6 +164,11 @@ class Replace final : public Decoder {
       std::string out;
       for (const Span& s : spans) {
         if (s.match) {
+          total += content_.size();
+          if (total > kMaxInserted) {
+            fail(ErrorKind::kResource, "the decoder's Replace inserts more than ", kMaxInserted,
+                 " bytes; decode fewer ids at a time or shorten its content");
+          }
           out += content_;
         } else {
           out.append(token, s.begin, s.end - s.begin);

@@ -151,7 +151,6 @@ void Encoding::pad(size_t length, uint32_t id, uint32_t type_id, const std::stri
   if (direction == Direction::kLeft) {
     for (Surface& s : surfaces) s.index += static_cast<uint32_t>(count);
   }
-  if (token.empty()) return;
   std::vector<Surface> padded;
   const size_t first = direction == Direction::kLeft ? 0 : old;
   for (size_t i = 0; i < count; ++i) padded.push_back({static_cast<uint32_t>(first + i), token});

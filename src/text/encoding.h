@@ -23,11 +23,11 @@ struct Encoding {
   std::vector<uint32_t> type_ids;
   std::vector<uint8_t> attention_mask;
   std::vector<uint8_t> special_tokens_mask;
-  std::vector<Align> offsets;          ///< ranges of the original text, in characters or bytes
-  std::vector<int32_t> word_ids;       ///< index of the word, or -1
-  std::vector<int8_t> sequence_ids;    ///< 0 or 1 for the tokens of the first or second text, -1 for others
-  std::vector<Surface> surfaces;       ///< by ascending index
-  std::vector<Encoding> overflowing;   ///< what truncation cut off, in windows
+  std::vector<Align> offsets;         ///< ranges of the original text, in characters or bytes
+  std::vector<int32_t> word_ids;      ///< index of the word, or -1
+  std::vector<int8_t> sequence_ids;   ///< 0 or 1 for the tokens of the first or second text, -1 for others
+  std::vector<Surface> surfaces;      ///< by ascending index
+  std::vector<Encoding> overflowing;  ///< what truncation cut off, in windows
 
   size_t size() const { return ids.size(); }
 
@@ -61,7 +61,7 @@ struct Truncation {
 struct Padding {
   std::optional<uint64_t> length;  ///< fixed length, or none for the longest of the batch
   Direction direction = Direction::kRight;
-  uint64_t multiple_of = 0;        ///< 0 for none
+  uint64_t multiple_of = 0;  ///< 0 for none
   uint32_t id = 0;
   uint32_t type_id = 0;
   std::string token = "[PAD]";

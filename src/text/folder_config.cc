@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "text/json_reader.h"
-#include "text/loaders.h"
 
 namespace sdx::text {
 namespace {
@@ -34,7 +33,9 @@ bool flag_of(const nlohmann::json& object, const char* key, bool fallback) {
   return it != object.end() && it->is_boolean() ? it->get<bool>() : fallback;
 }
 
-std::optional<AddedToken> token_of(const nlohmann::json& value) {
+}  // namespace
+
+std::optional<AddedToken> configured_token(const nlohmann::json& value) {
   AddedToken token;
   token.special = true;
   token.normalized = false;
@@ -50,8 +51,6 @@ std::optional<AddedToken> token_of(const nlohmann::json& value) {
   token.normalized = flag_of(value, "normalized", false);
   return token;
 }
-
-}  // namespace
 
 FolderConfig FolderConfig::load(const std::string& folder) {
   FolderConfig config;
@@ -78,35 +77,31 @@ std::optional<AddedToken> FolderConfig::special(const std::string& role) const {
   for (const nlohmann::json* file : {&tokenizer, &special_tokens}) {
     const auto it = file->find(role);
     if (it == file->end()) continue;
-    if (auto token = token_of(*it)) return token;
+    if (auto token = configured_token(*it)) return token;
   }
   return std::nullopt;
 }
 
 std::string FolderConfig::family() const {
   std::string name;
-  if (const auto cls = text("tokenizer_class")) {
-    name = *cls;
+  const auto named = [&](const nlohmann::json& file, const char* key) {
+    const auto it = file.find(key);
+    return it != file.end() && it->is_string() ? it->get<std::string>() : std::string();
+  };
+  name = named(tokenizer, "tokenizer_class");
+  if (name.empty()) name = named(model, "tokenizer_class");
+  if (!name.empty()) {
     for (const std::string_view suffix : {"Fast", "Tokenizer", "CTC"}) {
       const size_t at = name.rfind(suffix);
       if (at != std::string::npos && at + suffix.size() == name.size()) name.erase(at);
     }
-  } else if (const auto it = model.find("model_type"); it != model.end() && it->is_string()) {
-    name = it->get<std::string>();
+  } else {
+    name = named(model, "model_type");
   }
   std::transform(name.begin(), name.end(), name.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   name.erase(std::remove_if(name.begin(), name.end(), [](char c) { return c == '-' || c == '_'; }), name.end());
   return name;
-}
-
-void apply_folder_config(const std::string& folder, TokenizerParts& parts) {
-  const FolderConfig config = FolderConfig::load(folder);
-  for (const char* role : {"bos", "eos", "unk", "sep", "pad", "cls", "mask"}) {
-    if (const auto token = config.special(std::string(role) + "_token")) parts.special_tokens[role] = token->content;
-  }
-  const auto it = config.tokenizer.find("model_max_length");
-  if (it != config.tokenizer.end() && it->is_number_unsigned()) parts.model_max_length = it->get<uint64_t>();
 }
 
 }  // namespace sdx::text

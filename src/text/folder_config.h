@@ -23,8 +23,12 @@ struct FolderConfig {
   std::optional<std::string> text(const char* key) const;
   /// A special token such as "bos_token", from tokenizer_config.json or special_tokens_map.json.
   std::optional<AddedToken> special(const std::string& role) const;
-  /// tokenizer_class without "Tokenizer" and "TokenizerFast", else model_type of config.json; lower case.
+  /// tokenizer_class of tokenizer_config.json or config.json without "Tokenizer" and "TokenizerFast", else model_type
+  /// of config.json; lower case.
   std::string family() const;
 };
+
+/// A special token as those files write it: its string, or an object with its flags; else nothing.
+std::optional<AddedToken> configured_token(const nlohmann::json& value);
 
 }  // namespace sdx::text

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "text/json_reader.h"
+#include "text/loaders.h"
 
 namespace sdx::text {
 namespace {
@@ -23,23 +25,59 @@ std::optional<uint64_t> id_of(const std::string& text) {
   return std::stoull(text);
 }
 
+constexpr const char* kRoles[] = {"bos", "eos", "unk", "sep", "pad", "cls", "mask"};
+
 /// The tokens of additional_special_tokens and of the roles.
-std::vector<std::string> special_names(const FolderConfig& config) {
-  std::vector<std::string> names;
+std::vector<AddedToken> special_tokens_of(const FolderConfig& config) {
+  std::vector<AddedToken> tokens;
   for (const nlohmann::json* file : {&config.tokenizer, &config.special_tokens}) {
     const auto it = file->find("additional_special_tokens");
     if (it == file->end() || !it->is_array()) continue;
-    for (const nlohmann::json& token : *it) {
-      if (token.is_string()) names.push_back(token.get<std::string>());
-      if (token.is_object() && token.contains("content") && token["content"].is_string())
-        names.push_back(token["content"]);
+    for (const nlohmann::json& value : *it) {
+      if (auto token = configured_token(value)) tokens.push_back(std::move(*token));
     }
   }
-  for (const char* role :
-       {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}) {
-    if (const auto token = config.special(role)) names.push_back(token->content);
+  for (const char* role : kRoles) {
+    if (auto token = config.special(std::string(role) + "_token")) tokens.push_back(std::move(*token));
   }
-  return names;
+  return tokens;
+}
+
+/// Whether `tokens` has one with this content.
+bool holds(const std::vector<AddedToken>& tokens, const std::string& content) {
+  return std::any_of(tokens.begin(), tokens.end(), [&](const AddedToken& t) { return t.content == content; });
+}
+
+bool never(const std::string&) { return false; }
+
+/// The tokens of added_tokens.json and added_tokens_decoder, by id.
+std::map<uint64_t, AddedToken> listed_tokens(const FolderConfig& config, bool (*special)(const std::string&)) {
+  std::map<uint64_t, AddedToken> by_id;
+  const std::vector<AddedToken> specials = special_tokens_of(config);
+  for (const auto& [content, id] : config.added_tokens.items()) {
+    if (!id.is_number_unsigned()) {
+      fail(ErrorKind::kInvalidModel, "added_tokens.json gives \"", content, "\" the id ", id.dump(),
+           "; ids are whole numbers from 0 on");
+    }
+    AddedToken token = special_token(content);
+    token.special = special(content) || holds(specials, content);
+    token.normalized = !token.special;
+    by_id[id.get<uint64_t>()] = token;
+  }
+  const auto listed = config.tokenizer.find("added_tokens_decoder");
+  if (listed == config.tokenizer.end() || !listed->is_object()) return by_id;
+  for (const auto& [key, value] : listed->items()) {
+    const auto id = id_of(key);
+    if (!id || !value.is_object() || !value.contains("content") || !value["content"].is_string()) {
+      fail(ErrorKind::kInvalidModel, "added_tokens_decoder[\"", key,
+           "\"] is no token with an id; correct tokenizer_config.json");
+    }
+    AddedToken token = *configured_token(value);
+    token.special = flag_of(value, "special", false);
+    token.normalized = flag_of(value, "normalized", !token.special);
+    by_id[*id] = token;
+  }
+  return by_id;
 }
 
 }  // namespace
@@ -54,36 +92,7 @@ AddedToken special_token(std::string content) {
 
 void add_configured_tokens(const FolderConfig& config, bool (*special)(const std::string&), Vocab& vocab,
                            std::vector<AddedToken>& tokens) {
-  std::map<uint64_t, AddedToken> by_id;
-  const std::vector<std::string> names = special_names(config);
-  for (const auto& [content, id] : config.added_tokens.items()) {
-    if (!id.is_number_unsigned()) {
-      fail(ErrorKind::kInvalidModel, "added_tokens.json gives \"", content, "\" the id ", id.dump(),
-           "; ids are whole numbers from 0 on");
-    }
-    AddedToken token = special_token(content);
-    token.special = special(content) || std::find(names.begin(), names.end(), content) != names.end();
-    token.normalized = !token.special;
-    by_id[id.get<uint64_t>()] = token;
-  }
-  const auto listed = config.tokenizer.find("added_tokens_decoder");
-  if (listed != config.tokenizer.end() && listed->is_object()) {
-    for (const auto& [key, value] : listed->items()) {
-      const auto id = id_of(key);
-      if (!id || !value.is_object() || !value.contains("content") || !value["content"].is_string()) {
-        fail(ErrorKind::kInvalidModel, "added_tokens_decoder[\"", key,
-             "\"] is no token with an id; correct tokenizer_config.json");
-      }
-      AddedToken token = special_token(value["content"].get<std::string>());
-      token.single_word = flag_of(value, "single_word", false);
-      token.lstrip = flag_of(value, "lstrip", false);
-      token.rstrip = flag_of(value, "rstrip", false);
-      token.special = flag_of(value, "special", false);
-      token.normalized = flag_of(value, "normalized", !token.special);
-      by_id[*id] = token;
-    }
-  }
-  for (const auto& [id, token] : by_id) {
+  for (const auto& [id, token] : listed_tokens(config, special)) {
     const auto same = [&, content = token.content](const AddedToken& other) { return other.content == content; };
     tokens.erase(std::remove_if(tokens.begin(), tokens.end(), same), tokens.end());
     tokens.push_back(token);
@@ -141,6 +150,23 @@ Vocab read_vocab_json(const std::string& path) {
     vocab.add(field.key, id);
   }
   return vocab;
+}
+
+void apply_folder_config(const std::string& folder, TokenizerParts& parts) {
+  const FolderConfig config = FolderConfig::load(folder);
+  for (const char* role : kRoles) {
+    if (const auto token = config.special(std::string(role) + "_token")) parts.special_tokens[role] = token->content;
+  }
+  std::vector<AddedToken> named;
+  for (auto& [id, token] : listed_tokens(config, never)) named.push_back(token);
+  for (AddedToken& token : special_tokens_of(config)) named.push_back(std::move(token));
+  std::set<std::string> known;
+  for (const AddedToken& token : parts.added_tokens) known.insert(token.content);
+  for (AddedToken& token : named) {
+    if (known.insert(token.content).second) parts.added_tokens.push_back(std::move(token));
+  }
+  const auto it = config.tokenizer.find("model_max_length");
+  if (it != config.tokenizer.end() && it->is_number_unsigned()) parts.model_max_length = it->get<uint64_t>();
 }
 
 }  // namespace sdx::text

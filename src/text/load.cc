@@ -15,6 +15,7 @@ bool is_folder(const std::string& path) {
 
 TokenizerParts load_parts(const std::string& path) {
   if (!is_folder(path)) {
+    if (path.ends_with(".model") || path.ends_with(".spm")) return load_sentencepiece_file(path);
     const JsonFile file(path);
     return load_tokenizer_json(file.root());
   }

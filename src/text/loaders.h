@@ -37,7 +37,11 @@ struct FolderConfig;
 /// A folder with vocab.txt, vocab.json, or SentencePiece files, without tokenizer.json.
 TokenizerParts load_older_files(const std::string& folder);
 
-/// Reads what tokenizer_config.json, special_tokens_map.json and the like add to a tokenizer.
+/// A SentencePiece file by itself, of the kind that its name and the configuration files beside it tell.
+TokenizerParts load_sentencepiece_file(const std::string& path);
+
+/// Reads what tokenizer_config.json, special_tokens_map.json and added_tokens.json add to a tokenizer: roles, the
+/// length, and the tokens that it lacks.
 void apply_folder_config(const std::string& folder, TokenizerParts& parts);
 
 }  // namespace sdx::text

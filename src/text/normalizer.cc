@@ -136,6 +136,7 @@ class Replace final : public Normalizer {
       } else if (!align.empty()) {
         source = align.back();
       }
+      buffer.require_room(text.size() + content_.size());
       text += content_;
       align.insert(align.end(), content_.size(), source);
     }

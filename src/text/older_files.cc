@@ -68,7 +68,19 @@ TokenizerParts load_bert(const std::string& folder, const FolderConfig& config) 
   return parts;
 }
 
-/// Wav2Vec2's vocab.json: every character is a token, a space is the word delimiter, ids decode by CTC's rule.
+/// Decoding by CTC's rule: repeated and padding tokens fall out, delimiters become spaces, none of them at an end.
+DecoderPtr make_ctc_text_decoder(const std::string& pad, const std::string& delimiter) {
+  constexpr uint64_t kAll = UINT64_MAX;
+  std::vector<DecoderPtr> steps;
+  steps.push_back(make_ctc_decoder(pad, delimiter, true));
+  steps.push_back(make_fuse_decoder());
+  steps.push_back(make_strip_decoder(U' ', kAll, kAll));
+  return make_decoder_sequence(std::move(steps));
+}
+
+/// Wav2Vec2's vocab.json: every character is a token, a space is the word delimiter, ids decode by CTC's rule. Padding
+/// is CTC's blank, which keeps repeated letters apart: it is no special token, so that skipping those leaves it in
+/// place.
 TokenizerParts load_ctc(const std::string& folder, const FolderConfig& config) {
   Vocab vocab = read_vocab_json(folder + "/vocab.json");
   const std::string unknown = token_or(config, "unk_token", "<unk>"), pad = token_or(config, "pad_token", "<pad>"),
@@ -80,12 +92,13 @@ TokenizerParts load_ctc(const std::string& folder, const FolderConfig& config) {
   }
   add_configured_tokens(
       config, [](const std::string&) { return false; }, vocab, parts.added_tokens);
+  for (AddedToken& token : parts.added_tokens) token.special &= token.content != pad;
   parts.normalizer = make_replace(Pattern::literal(" "), delimiter);
   parts.pretokenizer = make_split(Pattern::literal(delimiter), SplitBehavior::kIsolated, false);
   BpeOptions options;
   options.unknown = unknown;
   parts.model = make_bpe(std::move(vocab), {}, options, false);
-  parts.decoder = make_ctc_decoder(pad, delimiter, false);
+  parts.decoder = make_ctc_text_decoder(pad, delimiter);
   set_roles(parts, {{"unk", unknown}, {"pad", pad}, {"bos", bos}, {"eos", eos}});
   return parts;
 }
@@ -101,7 +114,6 @@ TokenizerParts load_parts(const std::string& folder, const FolderConfig& config)
 }
 
 }  // namespace
-
 
 TokenizerParts load_older_files(const std::string& folder) {
   TokenizerParts parts = load_parts(folder, FolderConfig::load(folder));

@@ -8,6 +8,8 @@
 namespace sdx::text {
 namespace {
 
+constexpr size_t kMaxListed = 1000;
+
 void check_depth(int depth) {
   if (depth > kMaxSteps) {
     fail(ErrorKind::kResource, "sequences nest more than ", kMaxSteps, " deep; flatten them");
@@ -24,7 +26,12 @@ std::vector<Step> read_steps(const JsonValue& value, std::string_view key, Read 
   std::vector<Step> steps;
   const auto list = member(value, key);
   if (!list) fail(ErrorKind::kInvalidModel, "the member \"", key, "\" of a Sequence is missing; add it");
-  for (const JsonValue step : as_array(*list, key)) steps.push_back(read(step));
+  const JsonArray array = as_array(*list, key);
+  if (array.size() > kMaxListed) {
+    fail(ErrorKind::kResource, "\"", key, "\" has ", array.size(), " steps but at most ", kMaxListed,
+         " are accepted; use fewer");
+  }
+  for (const JsonValue step : array) steps.push_back(read(step));
   return steps;
 }
 

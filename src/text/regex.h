@@ -30,7 +30,4 @@ class Regex {
   std::shared_ptr<const Code> code_;
 };
 
-/// Rewrites Oniguruma's dialect in PCRE2's: character classes of the same meaning and Unicode version.
-std::string translate_pattern(std::string_view pattern);
-
 }  // namespace sdx::text

@@ -1,10 +1,12 @@
 // Loading folders that hold SentencePiece files: T5, XLM-R, ALBERT, Llama and Marian by their conventions.
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
 #include "text/folder_parts.h"
 #include "text/json_reader.h"
+#include "text/loaders.h"
 #include "text/spm_parts.h"
 
 namespace sdx::text {
@@ -101,6 +103,18 @@ void add_sentinels(const SentencePiece& spm, const FolderConfig& config, Vocab& 
   }
 }
 
+/// XLM-R's tokens that the model file does not mark as special. Its <mask> takes the spaces before it along; Barthez's
+/// does not.
+void add_pad_and_mask(const FolderConfig& config, const Vocab& vocab, std::vector<AddedToken>& tokens) {
+  for (const char* name : {"<pad>", "<mask>"}) {
+    const bool there =
+        std::any_of(tokens.begin(), tokens.end(), [&](const AddedToken& t) { return t.content == name; });
+    if (there || vocab.find(name) == kNone) continue;
+    tokens.push_back(special_token(name));
+    tokens.back().lstrip = name == std::string_view("<mask>") && config.family() == "xlmroberta";
+  }
+}
+
 /// AlbertTokenizer's own clean-up, before the model's.
 void add_albert_steps(const FolderConfig& config, std::vector<NormalizerPtr>& steps) {
   steps.push_back(make_replace(Pattern::literal("``"), "\""));
@@ -127,9 +141,7 @@ TokenizerParts load_single(const std::string& folder, const std::string& file, c
   Vocab vocab = shifted ? shifted_vocab(*spm) : plain_vocab(*spm);
   TokenizerParts parts;
   parts.added_tokens = control_tokens(*spm);
-  if (shifted) {
-    for (const char* name : {"<pad>", "<mask>"}) parts.added_tokens.push_back(special_token(name));
-  }
+  if (family == Family::kXlmRoberta) add_pad_and_mask(config, vocab, parts.added_tokens);
   if (family == Family::kT5) add_sentinels(*spm, config, vocab, parts.added_tokens);
   add_configured_tokens(config, never, vocab, parts.added_tokens);
   parts.model = make_spm_model(spm, std::move(vocab), spm->piece(spm->unknown_id()).text);
@@ -166,6 +178,12 @@ TokenizerParts load_marian(const std::string& folder, const FolderConfig& config
 }
 
 }  // namespace
+
+TokenizerParts load_sentencepiece_file(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash);
+  return load_single(folder, path.substr(slash + 1), FolderConfig::load(folder));
+}
 
 std::optional<TokenizerParts> load_sentencepiece_folder(const std::string& folder, const FolderConfig& config) {
   if (file_exists(folder + "/source.spm") && file_exists(folder + "/vocab.json")) return load_marian(folder, config);

@@ -44,7 +44,8 @@ struct TokenizerParts;
 /// Immutable after load; every function may be called from several threads.
 class Tokenizer {
  public:
-  /// Loads a folder of the Hub (tokenizer.json, or the older files) or a tokenizer.json itself.
+  /// Loads a folder of the Hub (tokenizer.json, or the older files), a tokenizer.json itself, or a SentencePiece file
+  /// (.model or .spm).
   /// Throws InvalidModel, UnsupportedModel or Resource.
   static Tokenizer load(const std::string& path);
   /// From the text of a tokenizer.json.

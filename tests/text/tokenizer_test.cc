@@ -52,6 +52,10 @@ TEST_P(Cases, Agree) {
       EXPECT_EQ(to_json(tokenizer, e.overflowing[i]), c["overflowing"][i]) << "window " << i;
     }
     EXPECT_EQ(tokenizer.decode(e.ids), c["decoded"]);
+    StreamDecoder stream(tokenizer, {});
+    std::string streamed;
+    for (const uint32_t id : e.ids) streamed += stream.push(id);
+    EXPECT_EQ(streamed + stream.finish(), c["decoded"]);
   }
 }
 
@@ -92,6 +96,20 @@ TEST(Encode, BatchEqualsSingleTexts) {
   for (size_t i = 0; i < texts.size(); ++i) EXPECT_EQ(batch[i].ids, t.encode(texts[i]).ids);
 }
 
+TEST(AddedTokens, CountOnFromTheSizeOfTheVocabulary) {
+  const Tokenizer t = load(R"({"model":{"type":"WordLevel","unk_token":"u","vocab":{"u":0,"a":10}},
+    "added_tokens":[{"id":7,"content":"<1>"},{"id":8,"content":"a"},{"id":9,"content":"<2>"}]})");
+  EXPECT_EQ(t.encode("<1>a<2>").ids, (std::vector<uint32_t>{2, 10, 3}));
+}
+
+TEST(Padding, AnEmptyTokenStaysEmpty) {
+  const Tokenizer t = load(R"({"model":{"type":"WordLevel","unk_token":"u","vocab":{"u":0}},
+    "padding":{"strategy":{"Fixed":3},"direction":"Left","pad_id":0,"pad_type_id":2,"pad_token":""}})");
+  const Encoding e = t.encode("u");
+  EXPECT_EQ(t.tokens(e), (std::vector<std::string>{"", "", "u"}));
+  EXPECT_EQ(e.type_ids, (std::vector<uint32_t>{2, 2, 0}));
+}
+
 ErrorKind kind_of(const std::string& json) {
   try {
     load(json).encode("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!");
@@ -126,6 +144,20 @@ TEST(BadFiles, GiveOneError) {
 TEST(BadFiles, ExplodingPatternsAreStopped) {
   EXPECT_EQ(kind_of(R"({"pre_tokenizer":{"type":"Split","pattern":{"Regex":"(a+a+)+[bc]"},"behavior":"Isolated"},
     "model":{"type":"WordLevel","unk_token":"a","vocab":{"a":0}}})"),
+            ErrorKind::kResource);
+}
+
+TEST(BadFiles, GrowingTextsAreStopped) {
+  const std::string model = R"("model":{"type":"WordLevel","unk_token":"a","vocab":{"a":0}}})";
+  std::string steps;
+  for (int i = 0; i < 12; ++i) {
+    steps += R"(,{"type":"Replace","pattern":{"String":"a"},"content":"aaaaaaaaaa"})";
+  }
+  EXPECT_EQ(kind_of(R"({"normalizer":{"type":"Sequence","normalizers":[)" + steps.substr(1) + "]}," + model),
+            ErrorKind::kResource);
+  steps.clear();
+  for (int i = 0; i < 2000; ++i) steps += R"(,{"type":"NFC"})";
+  EXPECT_EQ(kind_of(R"({"normalizer":{"type":"Sequence","normalizers":[)" + steps.substr(1) + "]}," + model),
             ErrorKind::kResource);
 }
 

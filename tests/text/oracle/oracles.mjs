@@ -10,11 +10,19 @@ const require = createRequire(import.meta.url);
 /** The Rust library in this process; it may abort, so the harness talks to it through NativeOracle. */
 export class NativeTokenizer {
   constructor(file) {
-    this.tokenizer = require('@anush008/tokenizers').Tokenizer.fromFile(file);
+    this.file = file;
+    this.load();
   }
 
-  /** `truncation` and `padding`: undefined keeps the file's, null switches off, an object replaces. */
+  load() {
+    this.tokenizer = require('@anush008/tokenizers').Tokenizer.fromFile(this.file);
+    this.changed = false;
+  }
+
+  /** `truncation` and `padding`: undefined is the file's, null switches off, an object replaces. */
   configure({ truncation, padding }) {
+    if (this.changed && (truncation === undefined || padding === undefined)) this.load();
+    this.changed = true;
     if (truncation === null) this.tokenizer.disableTruncation();
     else if (truncation) this.tokenizer.setTruncation(truncation.maxLength, truncation);
     if (padding === null) this.tokenizer.disablePadding();
@@ -33,12 +41,18 @@ export class NativeTokenizer {
 
 /** The Rust library in a process of its own; a question on which it aborts is answered {crash}. */
 export class NativeOracle {
-  constructor(file, settings) {
-    this.process = new Subject(process.execPath, [fileURLToPath(import.meta.url), file, JSON.stringify(settings)]);
+  constructor(file) {
+    this.process = new Subject(process.execPath, [fileURLToPath(import.meta.url), file]);
+    this.settings = {};
+  }
+
+  /** The settings of the questions from here on; see NativeTokenizer.configure. */
+  use(settings) {
+    this.settings = settings;
   }
 
   async ask(questions) {
-    return this.process.askSafely(questions.map((question) => JSON.stringify(question)));
+    return this.process.askSafely(questions.map((question) => JSON.stringify({ ...question, settings: this.settings })));
   }
 
   stop() {
@@ -88,15 +102,21 @@ export class ScriptOracle {
 }
 
 /** The child process of NativeOracle: a question a line, an answer a line, in order. */
-async function serve(file, settings) {
+async function serve(file) {
   const tokenizer = new NativeTokenizer(file);
-  tokenizer.configure(settings);
   let last = Promise.resolve();
+  let configured = '';
   for await (const line of createInterface({ input: process.stdin })) {
-    const pending = tokenizer.answer(JSON.parse(line));
+    const { settings, ...question } = JSON.parse(line);
+    if (JSON.stringify(settings) !== configured) {
+      await last;
+      configured = JSON.stringify(settings);
+      tokenizer.configure(settings);
+    }
+    const pending = tokenizer.answer(question);
     last = last.then(async () => process.stdout.write(`${JSON.stringify(await pending)}\n`));
   }
   await last;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await serve(process.argv[2], JSON.parse(process.argv[3]));
+if (process.argv[1] === fileURLToPath(import.meta.url)) await serve(process.argv[2]);

@@ -19,6 +19,9 @@ export class PieceOracle {
     this.pieces = vocab && new Map(Object.entries(vocab).map(([piece, id]) => [id, piece]));
   }
 
+  /** There is nothing to set: the model is the file's. */
+  use() {}
+
   async vocabulary() {
     return (await this.encoder.ask(['{"vocabulary":true}']))[0].pieces;
   }

@@ -3,9 +3,12 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { prose } from './prose.mjs';
 import { Random } from './random.mjs';
+import { withRareParts } from './synthetic_rare.mjs';
 import { bytePieces, trainBpe, unigramPieces, wordLevel, wordPieces } from './synthetic_models.mjs';
 
-export const syntheticCount = 96;
+/** How many there are; those from `plainCount` on have rare parts. */
+export const syntheticCount = 256;
+const plainCount = 96;
 
 const behaviors = ['Removed', 'Isolated', 'MergedWithPrevious', 'MergedWithNext', 'Contiguous'];
 const contraction = '(?i:\'s|\'t|\'re|\'ve|\'m|\'ll|\'d)';
@@ -163,6 +166,7 @@ export function syntheticTarget(tokenizers, work, index) {
   const folder = join(work, `synthetic-${index}`);
   const file = join(folder, 'tokenizer.json');
   mkdirSync(folder, { recursive: true });
-  writeFileSync(file, JSON.stringify(synthetic(index, charsmap)));
+  const made = synthetic(index, charsmap);
+  writeFileSync(file, JSON.stringify(index < plainCount ? made : withRareParts(made, index)));
   return { name: `synthetic-${index}`, folder, file, configs: ['plain', 'bare', 'file', 'window', 'decode', 'decode-skip'], scale: 0.25 };
 }

@@ -38,15 +38,18 @@ function bertReference(vocabPath, options) {
   };
 }
 
-/** Wav2Vec2's character vocabulary as a merge-free BPE: a space is the delimiter "|", the decoder is CTC's. */
+/**
+ * Wav2Vec2's character vocabulary as a merge-free BPE: a space is the delimiter "|", the decoder is CTC's, without spaces
+ * at the ends. Padding is CTC's blank, which skipping special tokens leaves in place.
+ */
 function ctcReference(vocab) {
   return {
     version: '1.0', truncation: null, padding: null,
-    added_tokens: ['<pad>', '<s>', '</s>', '<unk>'].map((content) => ({ id: vocab[content], content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true })),
+    added_tokens: ['<pad>', '<s>', '</s>', '<unk>'].map((content) => ({ id: vocab[content], content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: content !== '<pad>' })),
     normalizer: { type: 'Replace', pattern: { String: ' ' }, content: '|' },
     pre_tokenizer: { type: 'Split', pattern: { String: '|' }, behavior: 'Isolated', invert: false },
     post_processor: null,
-    decoder: { type: 'CTC', pad_token: '<pad>', word_delimiter_token: '|', cleanup: false },
+    decoder: { type: 'Sequence', decoders: [{ type: 'CTC', pad_token: '<pad>', word_delimiter_token: '|', cleanup: true }, { type: 'Fuse' }, { type: 'Strip', content: ' ', start: 100000, stop: 100000 }] },
     model: { type: 'BPE', dropout: null, unk_token: '<unk>', continuing_subword_prefix: null, end_of_word_suffix: null, fuse_unk: false, vocab, merges: [] },
   };
 }

@@ -1,0 +1,120 @@
+// Folders made by hand: older files, and configuration files beside a tokenizer.json.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <initializer_list>
+#include <protozero/pbf_writer.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "text/tokenizer.h"
+
+namespace sdx::text {
+namespace {
+
+namespace fs = std::filesystem;
+using Ids = std::vector<uint32_t>;
+
+/// A folder of the given files, removed at the end.
+class Folder {
+ public:
+  Folder(std::initializer_list<std::pair<const char*, std::string>> files) {
+    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+    path_ = fs::temp_directory_path() / (std::string("sardonyx_folder_test_") + info->name());
+    fs::remove_all(path_);
+    fs::create_directory(path_);
+    for (const auto& [name, text] : files) std::ofstream(path_ / name, std::ios::binary) << text;
+  }
+  ~Folder() { fs::remove_all(path_); }
+  Tokenizer load(const char* file = "") const { return Tokenizer::load((path_ / file).string()); }
+
+ private:
+  fs::path path_;
+};
+
+const std::string kLetters =
+    R"({"<pad>":0,"<s>":1,"</s>":2,"<unk>":3,"|":4,"H":5,"E":6,"L":7,"O":8,"W":9,"R":10,"D":11})";
+
+TEST(Ctc, DecodesDelimitersToSpacesAndKeepsTheBlankBetweenRepeats) {
+  const Folder folder{{"vocab.json", kLetters}};
+  const Tokenizer t = folder.load();
+  EXPECT_EQ(t.encode("HELLO WORLD").ids, (Ids{5, 6, 7, 7, 8, 4, 9, 8, 10, 7, 11}));
+  EXPECT_EQ(t.encode("H\xC3\xA9").ids, (Ids{5, 3}));
+  const Ids spoken = {4, 5, 5, 6, 0, 7, 7, 0, 7, 8, 0, 4, 4, 9, 8, 10, 7, 11, 11, 4, 0};
+  EXPECT_EQ(t.decode(spoken), "HELLO WORLD");
+  EXPECT_EQ(t.decode(spoken, {true, false}), "HELLO WORLD");
+  EXPECT_EQ(t.decode({1, 5, 2}, {true, false}), "H");
+}
+
+TEST(Ctc, TakesTheDelimiterOfTheConfiguration) {
+  const Folder folder{{"vocab.json", R"({"<pad>":0,"<unk>":1,"_":2,"A":3})"},
+                      {"tokenizer_config.json", R"({"word_delimiter_token":"_"})"}};
+  EXPECT_EQ(folder.load().encode("A A").ids, (Ids{3, 2, 3}));
+  EXPECT_EQ(folder.load().decode({3, 0, 2, 3}), "A A");
+}
+
+/// A Unigram .model without a character map.
+std::string unigram(const std::vector<std::pair<std::string, int>>& pieces) {
+  std::string bytes;
+  protozero::pbf_writer writer(bytes);
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    protozero::pbf_writer entry(writer, 1);
+    entry.add_string(1, pieces[i].first);
+    entry.add_float(2, -static_cast<float>(i));
+    entry.add_enum(3, pieces[i].second);
+  }
+  return bytes;
+}
+
+TEST(SentencePieceFolder, TheTokenizerClassOfConfigCountsBeforeTheModelType) {
+  const std::string model =
+      unigram({{"<s>", 3}, {"<pad>", 3}, {"</s>", 3}, {"<unk>", 2}, {"▁", 1}, {"a", 1}, {"▁a", 1}, {"<mask>", 1}});
+  const Folder folder{{"sentencepiece.bpe.model", model},
+                      {"config.json", R"({"model_type":"mbart","tokenizer_class":"BarthezTokenizer"})"}};
+  const Tokenizer t = folder.load();
+  EXPECT_EQ(t.encode("a<mask>").ids, (Ids{0, 6, 7, 2}));
+  EXPECT_TRUE(t.is_special(7));
+}
+
+TEST(SentencePieceFolder, AModelLoadsByItself) {
+  const Folder folder{{"my.model", unigram({{"<unk>", 2}, {"</s>", 3}, {"▁", 1}, {"a", 1}, {"▁a", 1}})}};
+  EncodeOptions bare;
+  bare.add_special_tokens = false;
+  EXPECT_EQ(folder.load("my.model").encode("a a", bare).ids, (Ids{4, 4}));
+}
+
+TEST(Configuration, AddsTheTokensThatTheTokenizerLacks) {
+  const Folder folder{
+      {"tokenizer.json", R"({"model":{"type":"WordLevel","unk_token":"u","vocab":{"u":0,"a":1,"<m>":2}},
+        "added_tokens":[{"id":3,"content":"<s>","special":true}]})"},
+      {"tokenizer_config.json", R"({"bos_token":"<s>","pad_token":"[PAD]","mask_token":{"content":"<m>","lstrip":true},
+        "added_tokens_decoder":{"3":{"content":"<s>","special":true},"4":{"content":"<t>","special":false}}})"},
+      {"special_tokens_map.json", R"({"additional_special_tokens":["<x>"]})"},
+      {"added_tokens.json", R"({"<y>":9})"}};
+  const Tokenizer t = folder.load();
+  EXPECT_EQ(t.encode("<s><t><y><x>[PAD]").ids, (Ids{3, 4, 5, 6, 7}));
+  EXPECT_EQ(t.encode("a <m>").ids, (Ids{1, 2}));
+  EXPECT_TRUE(t.is_special(7));
+  EXPECT_FALSE(t.is_special(4));
+  EXPECT_EQ(t.default_padding().id, 7u);
+}
+
+TEST(Configuration, DamageIsNamed) {
+  const std::string json = R"({"model":{"type":"WordLevel","unk_token":"u","vocab":{"u":0}}})";
+  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}) {
+    const Folder folder{{"tokenizer.json", json}, {name, "{\"a\":"}};
+    try {
+      folder.load();
+      ADD_FAILURE() << name << " was accepted";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.kind(), ErrorKind::kInvalidModel);
+      EXPECT_NE(e.message().find(name), std::string::npos) << e.message();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sdx::text
