@@ -42,9 +42,11 @@ Processor repetition_penalty(double penalty) {
   };
 }
 
-Processor encoder_repetition_penalty(double penalty, std::vector<Ids> encoder_ids) {
-  return [p = static_cast<float>(1 / penalty), all = std::move(encoder_ids), seen = Ids()](
-             std::span<float> scores, const RowState& row) mutable { penalize(scores, all[row.prompt], p, seen); };
+Processor encoder_repetition_penalty(double penalty, std::vector<Ids> input_ids) {
+  return [p = static_cast<float>(1 / penalty), all = std::move(input_ids), seen = Ids()](std::span<float> scores,
+                                                                                         const RowState& row) mutable {
+    if (row.row < all.size()) penalize(scores, all[row.row], p, seen);
+  };
 }
 
 Processor presence_penalty(double presence, double frequency, int64_t prompt_length) {
@@ -67,8 +69,8 @@ Processor no_repeat_ngram(int64_t size) {
   };
 }
 
-Processor encoder_no_repeat_ngram(int64_t size, std::vector<Ids> encoder_ids) {
-  return [n = static_cast<size_t>(size), all = std::move(encoder_ids)](std::span<float> scores, const RowState& row) {
+Processor encoder_no_repeat_ngram(int64_t size, std::vector<Ids> input_ids) {
+  return [n = static_cast<size_t>(size), all = std::move(input_ids)](std::span<float> scores, const RowState& row) {
     if (row.ids.size() + 1 >= n) forbid_ngrams(scores, row.ids, all[row.prompt], n);
   };
 }
