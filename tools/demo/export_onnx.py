@@ -165,7 +165,8 @@ def main():
     (flags.model / "onnx").mkdir(exist_ok=True)
     (flags.model / "onnx" / "model.onnx").write_bytes(Exporter(config, params).export())
     generation = {"bos_token_id": config["bos_token_id"], "eos_token_id": config["eos_token_id"],
-                  "pad_token_id": config["eos_token_id"], "max_new_tokens": 64, "do_sample": True, "temperature": 0.8, "top_k": 40}
+                  "pad_token_id": config["eos_token_id"], "max_new_tokens": 80, "do_sample": True, "temperature": 0.7,
+                  "top_k": 40, "top_p": 0.9}
     (flags.model / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
 
 
