@@ -86,7 +86,7 @@ struct GenerationConfig {
   std::string language, task;
   std::map<std::string, int64_t> lang_to_id, task_to_id;
 
-  bool max_length_given = false;  ///< max_length does not have its default value only
+  bool max_length_given = false;     ///< max_length does not have its default value only
   std::optional<int64_t> positions;  ///< that the model has by config.json; no argument of generate()
 };
 

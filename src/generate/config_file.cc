@@ -63,10 +63,10 @@ bool sets_generation(const Json& model) {
 }
 
 /// Arguments that a model's configuration never held by itself, but that count where it has them.
-constexpr std::array kOtherFields = {"min_new_tokens",  "max_time",       "penalty_alpha",
-                                     "epsilon_cutoff",  "eta_cutoff",     "encoder_repetition_penalty",
-                                     "sequence_bias",   "pad_token_id",   "bos_token_id",
-                                     "eos_token_id",    "renormalize_logits", "decoder_start_token_id"};
+constexpr std::array kOtherFields = {"min_new_tokens", "max_time",           "penalty_alpha",
+                                     "epsilon_cutoff", "eta_cutoff",         "encoder_repetition_penalty",
+                                     "sequence_bias",  "pad_token_id",       "bos_token_id",
+                                     "eos_token_id",   "renormalize_logits", "decoder_start_token_id"};
 
 GenerationConfig from_model(const Json& model) {
   GenerationConfig out;
@@ -118,7 +118,7 @@ GenerationConfig read_config(const std::filesystem::path& folder, std::vector<st
   const bool derived = generation && generation->value("_from_model_config", Json(false)) == true;
   try {
     const bool by_model = model && (!generation || (derived && sets_generation(*model)));
-    GenerationConfig out = by_model      ? from_model(*model)
+    GenerationConfig out = by_model     ? from_model(*model)
                            : generation ? from_generation(*generation, notes)
                                         : GenerationConfig{};
     if (model) out.positions = position_limit(*model);

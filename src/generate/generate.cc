@@ -199,7 +199,8 @@ void plan_source(Plan& out, engine::Decoder& decoder, const Prompts& prompts) {
   const bool reads_ids = encoder_reads_ids(decoder);
   if (reads_ids) out.setting.input_ids = prompts.ids;
   // Ids beside features are the decoder's, as they are for generate().
-  out.prompts = decoder_prompts(c, reads_ids || !c.decoder_input_ids.empty() ? c.decoder_input_ids : prompts.ids, batch);
+  out.prompts =
+      decoder_prompts(c, reads_ids || !c.decoder_input_ids.empty() ? c.decoder_input_ids : prompts.ids, batch);
 }
 
 Plan plan(engine::Decoder& decoder, const Prompts& prompts, const GenerationConfig& given, const Hooks& hooks) {

@@ -37,8 +37,8 @@ class Search {
   size_t prompt_length() const { return prompts.front().size(); }
   size_t vocabulary() const { return static_cast<size_t>(decoder.vocabulary()); }
 
-  /// Runs the prompts, at most `chunk` tokens at once; the logits [prompts, vocabulary] of their last tokens. Empty where
-  /// generation was cancelled.
+  /// Runs the prompts, at most `chunk` tokens at once; the logits [prompts, vocabulary] of their last tokens. Empty
+  /// where generation was cancelled.
   std::span<const float> prefill(size_t chunk);
   std::span<const float> prefill() { return prefill(usual_chunk()); }
   /// Appends tokens [rows, count]; empty where generation was cancelled.
