@@ -25,8 +25,8 @@ namespace gen = sdx::generate;
 
 struct GenerateFlags {
   ModelFlags model;
-  std::string ids, mask, features, layout = "automatic", variant;
-  std::optional<std::string> prompt;
+  std::string layout = "automatic", variant;
+  std::optional<std::string> prompt, ids, mask, features;
   std::vector<std::string> set;
   uint64_t seed = 0;
   int64_t prefill_chunk = 0;
@@ -58,6 +58,14 @@ std::vector<gen::Ids> rows_of(const std::string& text, const char* flag) {
     }
   }
   return out;
+}
+
+/// Standard input without the line break that ends it.
+std::string standard_input() {
+  std::string text(std::istreambuf_iterator<char>(std::cin), {});
+  if (text.ends_with('\n')) text.pop_back();
+  if (text.ends_with('\r')) text.pop_back();
+  return text;
 }
 
 /// One run of the command.
@@ -123,24 +131,24 @@ void Command::set_arguments() {
 }
 
 void Command::read_prompt() {
-  const bool by_ids = !flags_.ids.empty() || !flags_.features.empty();
+  const bool by_ids = flags_.ids || flags_.features;
   if (by_ids && flags_.prompt)
     fail(ErrorKind::kInvalidInput, "a prompt and --ids or --features exclude each other; give one of them");
-  if (!flags_.ids.empty()) prompts_.ids = rows_of(flags_.ids, "--ids");
-  if (!flags_.mask.empty()) prompts_.mask = rows_of(flags_.mask, "--mask");
-  if (!flags_.features.empty())
-    prompts_.features = read_npy(MappedFile::share(MappedFile::open(flags_.features)).text(), DType::kF32);
-  text_ = !by_ids || (!flags_.model.json && flags_.ids.empty());
+  if (flags_.mask && !flags_.ids) fail(ErrorKind::kInvalidInput, "--mask needs --ids, whose padding it tells");
+  if (flags_.ids) prompts_.ids = rows_of(*flags_.ids, "--ids");
+  if (flags_.mask) prompts_.mask = rows_of(*flags_.mask, "--mask");
+  if (flags_.features)
+    prompts_.features = read_npy(MappedFile::share(MappedFile::open(*flags_.features)).text(), DType::kF32);
+  text_ = !by_ids || (!flags_.model.json && !flags_.ids);
   if (text_ || !config_.stop_strings.empty()) tokenizer_ = sardonyx::Tokenizer::load(folder_.string());
   if (by_ids) return;
-  const std::string text = flags_.prompt ? *flags_.prompt : std::string(std::istreambuf_iterator<char>(std::cin), {});
-  prompts_.ids = {tokenizer_->encode(text).ids};
+  prompts_.ids = {tokenizer_->encode(flags_.prompt ? *flags_.prompt : standard_input()).ids};
   limit_text_length();
 }
 
 void Command::limit_text_length() {
   if (!config_.max_new_tokens && !config_.max_length_given) config_.max_new_tokens = kUsualNewTokens;
-  const auto positions = gen::position_limit(folder_);
+  const auto positions = config_.positions;
   if (!positions || decoder_->is_encoder_decoder()) return;
   const int64_t room = *positions - static_cast<int64_t>(prompts_.ids[0].size());
   if (room <= 0)
@@ -175,7 +183,7 @@ void Command::print_json(const gen::Result& result) {
 
 void Command::print_text(const gen::Result& result) {
   for (const gen::Sequence& s : result.sequences) {
-    if (tokenizer_) {
+    if (text_) {
       std::printf("%s\n", text_of(s, result).c_str());
       continue;
     }

@@ -35,19 +35,12 @@ class Staging {
 
 class HubDecoder final : public Decoder {
  public:
-  HubDecoder(const DecoderFiles& files, const DecoderOptions& options)
-      : options_(options), layout_(files.layout), model_type_(files.model_type),
-        pairs_(pairs_of(files)), cache_(self_pairs(pairs_), options.cache_limit), cross_(pairs_.size()),
+  HubDecoder(DecoderFiles files, const DecoderOptions& options)
+      : options_(options), files_(std::move(files)), pairs_(pairs_of(files_)), cache_(self_pairs(pairs_), options.cache_limit), cross_(pairs_.size()),
         staging_(kFirstPast + pairs_.size()) {
     for (size_t i = 0, next = 0; i < pairs_.size(); ++i) in_cache_.push_back(pairs_[i].cross ? 0 : next++);
-    if (files.encoder) encoder_ = std::make_unique<Session>(Model::compile(files.encoder, options.model));
-    DecoderGraphOptions graph{options.model, files.first_branches, false, false, true, false};
-    if (files.first) first_ = compile_decoder(files.first, pairs_, graph);
-    graph.no_past = false;
-    graph.in_place = options.in_place;
-    graph.use_cache = true;
-    graph.one_token = files.layout != DecoderLayout::kSingle;
-    if (files.step) step_ = compile_decoder(files.step, pairs_, graph);
+    if (files_.encoder) encoder_ = std::make_unique<Session>(Model::compile(files_.encoder, options.model));
+    compile(false);
     const DecoderGraph& any = first_ ? *first_ : *step_;
     const Shape& shape = any.model->outputs()[static_cast<size_t>(any.logits)].fact.shape;
     if (!shape.has_rank() || shape.rank() != 3 || !shape[2].known()) {
@@ -60,13 +53,13 @@ class HubDecoder final : public Decoder {
     }
   }
 
-  const std::string& model_type() const override { return model_type_; }
+  const std::string& model_type() const override { return files_.model_type; }
   bool is_encoder_decoder() const override { return with_source_; }
   bool cached() const override { return step_.has_value(); }
   bool takes_positions() const override {
     return std::ranges::any_of((step_ ? *step_ : *first_).inputs, [](const auto& i) { return i.kind == DecoderInput::kPositions; });
   }
-  DecoderLayout layout() const override { return layout_; }
+  DecoderLayout layout() const override { return files_.layout; }
   int64_t vocabulary() const override { return vocabulary_; }
   const Port& encoder_input() const override {
     require_encoder();
@@ -121,6 +114,7 @@ class HubDecoder final : public Decoder {
     cache_.reserve(cached() ? before + count : 0);
     history_.append(tokens, count);
     Tensor out = logits_.get(DType::kF32, logits == Logits::kAll ? Extents{rows(), count, vocabulary_} : Extents{rows(), vocabulary_});
+    if (keeps_hidden_) hidden_ = hidden_memory_.get(DType::kF32, {rows(), count, hidden_width()});
     wanted_ = {logits, before, count, out.mutable_view().as<float>()};
     try {
       int64_t done = 0;
@@ -163,6 +157,15 @@ class HubDecoder final : public Decoder {
     cache_.crop(length);
   }
 
+  void keep_hidden_states() override {
+    if (keeps_hidden_) return;
+    compile(true);
+    keeps_hidden_ = true;
+    history_.clear(0);
+    cache_.clear(0);
+  }
+  ConstView hidden_states() const override { return hidden_.view(); }
+
   DecoderStatistics statistics() const override {
     DecoderStatistics s = statistics_;
     s.bytes_moved = cache_.bytes_moved();
@@ -185,6 +188,16 @@ class HubDecoder final : public Decoder {
     int64_t first = 0, count = 0;  ///< the call's tokens in their sequence
     float* out = nullptr;
   };
+
+  void compile(bool hidden) {
+    DecoderGraphOptions graph{options_.model, files_.first_branches, false, false, true, false, hidden};
+    if (files_.first) first_ = compile_decoder(files_.first, pairs_, graph);
+    graph.no_past = false;
+    graph.in_place = options_.in_place;
+    graph.use_cache = true;
+    graph.one_token = files_.layout != DecoderLayout::kSingle;
+    if (files_.step) step_ = compile_decoder(files_.step, pairs_, graph);
+  }
 
   static std::vector<DecoderPair> pairs_of(const DecoderFiles& files) {
     const SharedFile& file = files.step ? files.step : files.first;
@@ -270,6 +283,7 @@ class HubDecoder final : public Decoder {
     const Extents extents{rows(), span.last, vocabulary_};
     Tensor& logits = graph.lent[static_cast<size_t>(graph.logits)];
     logits = direct ? Tensor(DType::kF32, extents, nullptr, reinterpret_cast<const std::byte*>(wanted_.out)) : detour_.get(DType::kF32, extents);
+    if (keeps_hidden_) graph.lent[static_cast<size_t>(graph.hidden)] = run_hidden_.get(DType::kF32, {rows(), count, hidden_width()});
     if (is_step(graph) && keeps_all(graph)) {
       graph.execution->run_into(graph.values, graph.lent, settings_);
     } else {
@@ -279,6 +293,22 @@ class HubDecoder final : public Decoder {
     ++statistics_.runs;
     if (cached()) cache_.advance(count);
     if (!direct) take_logits(logits, span);
+    if (keeps_hidden_) take_hidden(graph.lent[static_cast<size_t>(graph.hidden)], span);
+  }
+
+  int64_t hidden_width() const {
+    const DecoderGraph& graph = step_ ? *step_ : *first_;
+    return graph.model->outputs()[static_cast<size_t>(graph.hidden)].fact.shape[2].value();
+  }
+
+  /// Copies the hidden states of a run to their places among those of the call.
+  void take_hidden(const Tensor& from, const Span& run) {
+    const int64_t width = hidden_width(), first = std::max(run.first, wanted_.first);
+    const int64_t count = run.first + run.count - first;
+    for (int64_t r = 0; r < rows(); ++r) {
+      float* to = hidden_.mutable_view().as<float>() + (r * wanted_.count + first - wanted_.first) * width;
+      std::memcpy(to, from.as<float>() + (r * run.count + first - run.first) * width, static_cast<size_t>(count * width) * sizeof(float));
+    }
   }
 
   /// Every pair that grows is written in place.
@@ -318,8 +348,7 @@ class HubDecoder final : public Decoder {
   }
 
   DecoderOptions options_;
-  DecoderLayout layout_;
-  std::string model_type_;
+  DecoderFiles files_;
   std::vector<DecoderPair> pairs_;
   std::vector<size_t> in_cache_;  ///< of each pair that grows its index in the cache
   std::unique_ptr<Session> encoder_;
@@ -334,7 +363,9 @@ class HubDecoder final : public Decoder {
   SourceRows source_, source_masks_;
   std::vector<SourceRows> cross_;
   std::vector<Staging> staging_;
-  Staging logits_, detour_;
+  Staging logits_, detour_, hidden_memory_, run_hidden_;
+  bool keeps_hidden_ = false;
+  Tensor hidden_;
   Wanted wanted_;
   DecoderStatistics statistics_;
 };

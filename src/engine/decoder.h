@@ -103,6 +103,11 @@ class Decoder {
   /// Row i of what follows continues row parents[i]: as many rows as `parents` has. Expands to beams ({0, 0, 1, 1}),
   /// reorders them, and drops finished sequences. Copies only what rows with a common parent do not have in common.
   virtual void select(std::span<const int32_t> parents) = 0;
+  /// From now on forward() keeps the hidden states that logits are made of, where they are known. Compiles the files
+  /// again; ends what was begun before. Throws UnsupportedModel where the graph does not tell them.
+  virtual void keep_hidden_states() = 0;
+  /// float32 [rows, count, width]: of the tokens of the last forward(), and valid as long as its logits.
+  virtual ConstView hidden_states() const = 0;
   /// Forgets all but the first `length` tokens of every row.
   virtual void crop(int64_t length) = 0;
 

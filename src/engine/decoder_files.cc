@@ -36,8 +36,8 @@ class Finder {
     if ((automatic || wanted == DecoderLayout::kNoPast) && no_past(files)) return files;
     std::string list;
     for (const std::string& name : looked_for_) list += (list.empty() ? "" : ", ") + name;
-    fail(ErrorKind::kInvalidInput, "folder '", folder_.string(), "' has no decoder of that layout; looked for ", list,
-         " in it and in its onnx folder");
+    fail(ErrorKind::kInvalidInput, "there is no decoder of that layout; looked for ", list,
+         " in the folder and in its onnx folder");
   }
 
  private:

@@ -153,6 +153,8 @@ DecoderGraph compile_decoder(const SharedFile& file, const std::vector<DecoderPa
   graph.in_place.assign(pairs.size(), false);
   model.finish = [&](ir::Graph& g) {
     if (options.in_place && options.model.rewrite.enabled) graph.in_place = rewrite::keep_caches(g, growing);
+    if (options.hidden && !rewrite::give_hidden_states(g, "logits"))
+      fail(ErrorKind::kUnsupportedModel, "the hidden states that the head of this model reads cannot be told; contrastive search needs them");
     if (options.model.rewrite.enabled) graph.last_rows = rewrite::keep_last_rows(g, "logits");
   };
   model.plan.growing = {"past"};
@@ -164,6 +166,7 @@ DecoderGraph compile_decoder(const SharedFile& file, const std::vector<DecoderPa
   const auto& outputs = graph.model->outputs();
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (outputs[i].name == "logits") graph.logits = static_cast<int>(i);
+    if (options.hidden && outputs[i].name == rewrite::kHiddenStates) graph.hidden = static_cast<int>(i);
     if (const int pair = find_pair(pairs, present_suffix(outputs[i].name)); pair >= 0) graph.presents[static_cast<size_t>(pair)] = static_cast<int>(i);
   }
   if (graph.logits < 0) fail(ErrorKind::kUnsupportedModel, "the graph has no output 'logits'");

@@ -39,6 +39,7 @@ struct DecoderGraphOptions {
   bool one_token = false;                      ///< it is only valid for one new token at a time
   bool no_past = false;                        ///< what it takes as past stays empty
   bool in_place = false;                       ///< keys and values may be written into a cache of the caller
+  bool hidden = false;                         ///< hidden states are wanted
 };
 
 struct DecoderGraph {
@@ -50,6 +51,7 @@ struct DecoderGraph {
   std::shared_ptr<const Model> model;
   std::vector<Input> inputs;   ///< in the model's order
   int logits = -1;             ///< index of the output
+  int hidden = -1;             ///< likewise of hidden states, where they are wanted
   std::vector<int> presents;   ///< for each pair the output that holds it, or -1
   std::vector<bool> in_place;  ///< of each pair: the graph writes to the cache
   bool last_rows = false;      ///< it computes as many rows of logits as it is asked for

@@ -104,7 +104,8 @@ void BeamSearch::collect(Lane& lane, size_t group, std::span<const float> logits
     const Beam& beam = lane.beams[number];
     kernels::log_softmax_rows(logits.data() + static_cast<size_t>(beam.row) * width, scores_.data(),
                               static_cast<int64_t>(width), 0, 1);
-    const RowState state{beam.ids, search_.numbers[lane.prompt], group_tokens_};
+    const size_t prompt = search_.numbers[lane.prompt];
+    const RowState state{beam.ids, prompt, prompt * group_size_ + b, group_tokens_};
     apply(search_.processors, scores_, state);
     for (float& s : scores_) s += beam.score;
     if (config_.do_sample) {

@@ -273,24 +273,4 @@ void set_argument(GenerationConfig& config, const std::string& key, const Json& 
   fail(ErrorKind::kInvalidInput, "generate() has no argument '", key, "'; check the spelling");
 }
 
-void check(const GenerationConfig& c) {
-  if (c.num_beams % c.num_beam_groups != 0)
-    fail(ErrorKind::kInvalidInput, "num_beams is ", c.num_beams, " but must be a multiple of num_beam_groups, ",
-         c.num_beam_groups);
-  if (c.num_beam_groups > 1 && c.do_sample)
-    fail(ErrorKind::kInvalidInput, "beam groups do not sample; set do_sample=false or num_beam_groups=1");
-  if (c.num_beam_groups > 1 && c.diversity_penalty <= 0)
-    fail(ErrorKind::kInvalidInput, "diversity_penalty is ", c.diversity_penalty,
-         " but must be above 0 where num_beam_groups is ", c.num_beam_groups);
-  if (c.num_beams > 1 && c.num_return_sequences > c.num_beams)
-    fail(ErrorKind::kInvalidInput, "num_return_sequences is ", c.num_return_sequences, " but there are only ",
-         c.num_beams, " beams; raise num_beams");
-  if (c.num_beams == 1 && !c.do_sample && c.num_return_sequences > 1)
-    fail(ErrorKind::kInvalidInput, "num_return_sequences is ", c.num_return_sequences,
-         " but a greedy search gives one; set do_sample=true or num_beams");
-  if (c.return_timestamps && !c.no_timestamps_token_id)
-    fail(ErrorKind::kInvalidInput,
-         "return_timestamps needs no_timestamps_token_id; the folder's generation_config.json does not have it");
-}
-
 }  // namespace sdx::generate

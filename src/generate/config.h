@@ -86,7 +86,8 @@ struct GenerationConfig {
   std::string language, task;
   std::map<std::string, int64_t> lang_to_id, task_to_id;
 
-  bool max_length_given = false;  ///< max_length does not have its default value only
+  bool max_length_given = false;     ///< max_length does not have its default value only
+  std::optional<int64_t> positions;  ///< that the model has by config.json; no argument of generate()
 };
 
 /// Sets the argument `key`; null gives it back its neutral value. Throws InvalidInput for a value of the wrong type or
@@ -98,8 +99,11 @@ void set_argument(GenerationConfig& config, const std::string& key, const nlohma
 /// here are named in `notes`. Throws InvalidModel for files that do not hold one JSON object.
 GenerationConfig read_config(const std::filesystem::path& folder, std::vector<std::string>* notes = nullptr);
 
-/// The most tokens that the model of a Hub folder has positions for, by its config.json; nothing where it does not say.
-std::optional<int64_t> position_limit(const std::filesystem::path& folder);
+/// True where the arguments ask for contrastive search.
+bool is_contrastive(const GenerationConfig& config);
+
+/// Checks that tokens which arguments name are tokens; throws InvalidInput.
+void check_tokens(const GenerationConfig& config, int64_t vocabulary);
 
 /// Checks what concerns several arguments at once; throws InvalidInput.
 void check(const GenerationConfig& config);

@@ -1,4 +1,5 @@
 // Generation settings from a Hub folder: generation_config.json, or the fields that older models keep in config.json.
+#include <array>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -61,21 +62,26 @@ bool sets_generation(const Json& model) {
   return false;
 }
 
+/// Arguments that a model's configuration never held by itself, but that count where it has them.
+constexpr std::array kOtherFields = {"min_new_tokens", "max_time",           "penalty_alpha",
+                                     "epsilon_cutoff", "eta_cutoff",         "encoder_repetition_penalty",
+                                     "sequence_bias",  "pad_token_id",       "bos_token_id",
+                                     "eos_token_id",   "renormalize_logits", "decoder_start_token_id"};
+
 GenerationConfig from_model(const Json& model) {
   GenerationConfig out;
-  const auto take = [&](const Json& from, const std::string& key) {
-    if (from.contains(key) && !from[key].is_null()) set_argument(out, key, from[key]);
+  const auto take = [&](const Json& from, const std::string& key, const Json& neutral) {
+    if (from.contains(key) && !from[key].is_null() && from[key] != neutral) set_argument(out, key, from[key]);
   };
-  for (const auto& [key, neutral] : legacy_fields()) {
-    if (model.contains(key) && model[key] != neutral) take(model, key);
+  const auto take_all = [&](const Json& from) {
+    for (const auto& [key, neutral] : legacy_fields()) take(from, key, neutral);
+    for (const char* key : kOtherFields) take(from, key, nullptr);
+  };
+  // A composed model keeps with the decoder what it does not say itself.
+  for (const char* part : {"decoder", "generator", "text_config"}) {
+    if (model.contains(part) && model[part].is_object()) take_all(model[part]);
   }
-  for (const char* key : {"pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"}) {
-    // A composed model keeps the tokens of its decoder with the decoder.
-    for (const char* part : {"decoder", "generator", "text_config"}) {
-      if (model.contains(part) && model[part].is_object()) take(model[part], key);
-    }
-    take(model, key);
-  }
+  take_all(model);
   return out;
 }
 
@@ -96,6 +102,14 @@ GenerationConfig from_generation(const Json& json, std::vector<std::string>* not
   return out;
 }
 
+/// The most tokens that the model has positions for, where its configuration says so.
+std::optional<int64_t> position_limit(const Json& model) {
+  for (const char* key : {"max_target_positions", "max_position_embeddings", "n_positions", "n_ctx"}) {
+    if (model.contains(key) && model[key].is_number_integer()) return model[key].get<int64_t>();
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 GenerationConfig read_config(const std::filesystem::path& folder, std::vector<std::string>* notes) {
@@ -103,20 +117,16 @@ GenerationConfig read_config(const std::filesystem::path& folder, std::vector<st
   const auto model = read_object(folder / "config.json");
   const bool derived = generation && generation->value("_from_model_config", Json(false)) == true;
   try {
-    if (model && (!generation || (derived && sets_generation(*model)))) return from_model(*model);
-    return generation ? from_generation(*generation, notes) : GenerationConfig{};
+    const bool by_model = model && (!generation || (derived && sets_generation(*model)));
+    GenerationConfig out = by_model     ? from_model(*model)
+                           : generation ? from_generation(*generation, notes)
+                                        : GenerationConfig{};
+    if (model) out.positions = position_limit(*model);
+    return out;
   } catch (Error& e) {
     e.within(cat("folder '", folder.string(), "'"));
     throw;
   }
-}
-
-std::optional<int64_t> position_limit(const std::filesystem::path& folder) {
-  const auto model = read_object(folder / "config.json");
-  for (const char* key : {"max_target_positions", "max_position_embeddings", "n_positions", "n_ctx"}) {
-    if (model && model->contains(key) && (*model)[key].is_number_integer()) return (*model)[key].get<int64_t>();
-  }
-  return std::nullopt;
 }
 
 }  // namespace sdx::generate

@@ -53,25 +53,52 @@ Tensor matrix(const std::vector<Ids>& rows) {
   return Tensor::from<int64_t>({static_cast<int64_t>(rows.size()), static_cast<int64_t>(rows[0].size())}, flat);
 }
 
+/// `limit`: the first id that is none; 0: not known.
+void require_tokens(const std::vector<Ids>& rows, int64_t limit, const char* what) {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    for (int64_t id : rows[i]) {
+      if (id < 0) fail(ErrorKind::kInvalidInput, what, ": row ", i, " has the id ", id, "; ids are 0 or more");
+      if (limit > 0 && id >= limit)
+        fail(ErrorKind::kInvalidInput, what, ": row ", i, " has the id ", id, " but the vocabulary has ", limit,
+             " tokens; use the tokenizer of this model");
+    }
+  }
+}
+
+bool encoder_reads_ids(const engine::Decoder& decoder) { return decoder.encoder_input().fact.dtype == DType::kI64; }
+
+void run_encoder(engine::Decoder& decoder, const Tensor& input, const Tensor& mask, const GenerationConfig& config) {
+  try {
+    decoder.encode(input, mask);
+  } catch (Error& e) {
+    if (input.dtype() == DType::kI64) explain_length(e, input.extents()[1], config);
+    e.within(cat("the encoder's input ", input.extents().text()));
+    throw;
+  }
+}
+
 /// Runs the encoder; returns the size of the batch.
 size_t encode(engine::Decoder& decoder, const Prompts& prompts, const GenerationConfig& config) {
-  const bool reads_ids = decoder.encoder_input().fact.dtype == DType::kI64;
-  if (reads_ids) {
+  if (encoder_reads_ids(decoder)) {
+    if (!prompts.features.extents().empty())
+      fail(ErrorKind::kInvalidInput, "features are given but the encoder reads ids as '", decoder.encoder_input().name,
+           "'; give ids");
     require_rectangle(prompts.ids, "the encoder's ids");
+    require_tokens(prompts.ids, 0, "the encoder's ids");
     const auto mask = mask_of(prompts, config);
-    decoder.encode(matrix(prompts.ids), mask.empty() ? Tensor() : matrix(mask));
+    run_encoder(decoder, matrix(prompts.ids), mask.empty() ? Tensor() : matrix(mask), config);
     return prompts.ids.size();
   }
   if (prompts.features.dtype() == DType::kUndefined || prompts.features.extents().rank() < 1 ||
       prompts.features.extents()[0] < 1)
     fail(ErrorKind::kInvalidInput, "the encoder reads features as '", decoder.encoder_input().name,
          "' but none are given");
-  decoder.encode(prompts.features, {});
+  run_encoder(decoder, prompts.features, {}, config);
   return static_cast<size_t>(prompts.features.extents()[0]);
 }
 
-/// What the decoder of an encoder-decoder model begins with.
-std::vector<Ids> decoder_prompts(const GenerationConfig& config, size_t batch) {
+/// What the decoder of an encoder-decoder model begins with; `given`: tokens that the caller wants there.
+std::vector<Ids> decoder_prompts(const GenerationConfig& config, std::vector<Ids> given, size_t batch) {
   const auto& starts = config.decoder_start_token_id;
   if (starts.size() > 1 && starts.size() != batch)
     fail(ErrorKind::kInvalidInput, "decoder_start_token_id has ", starts.size(), " tokens but the batch has ", batch,
@@ -82,10 +109,15 @@ std::vector<Ids> decoder_prompts(const GenerationConfig& config, size_t batch) {
     fail(ErrorKind::kInvalidInput,
          "neither decoder_start_token_id nor bos_token_id is set; the decoder has nothing to begin with");
   };
-  std::vector<Ids> out = config.decoder_input_ids;
+  std::vector<Ids> out = std::move(given);
   if (out.empty()) out.resize(batch);
   if (out.size() != batch)
-    fail(ErrorKind::kInvalidInput, "decoder_input_ids has ", out.size(), " rows but the batch has ", batch);
+    fail(ErrorKind::kInvalidInput, "the decoder's ids have ", out.size(), " rows but the batch has ", batch);
+  for (size_t i = 1; i < batch; ++i) {
+    if (out[i].size() != out[0].size())
+      fail(ErrorKind::kInvalidInput, "the decoder's ids: row ", i, " has ", out[i].size(), " tokens but row 0 has ",
+           out[0].size());
+  }
   bool add = true;
   for (size_t i = 0; i < batch; ++i) add = add && (out[i].empty() || out[i][0] != start(i));
   for (size_t i = 0; add && i < batch; ++i) out[i].insert(out[i].begin(), start(i));
@@ -124,6 +156,7 @@ void pad(std::vector<Sequence>& sequences, const GenerationConfig& config, int64
 
 Hypotheses run(Search& search) {
   if (search.config.num_beams > 1) return beam_search(search);
+  if (is_contrastive(search.config)) return contrastive_search(search);
   if (search.config.prompt_lookup_num_tokens.value_or(0) > 0 && search.prompts.size() == 1 &&
       search.config.num_return_sequences == 1)
     return lookup_search(search);
@@ -147,32 +180,47 @@ struct Plan {
   ProcessorSetting setting;
 };
 
+/// The prompts of a model without encoder.
+void plan_prompts(Plan& out, const Prompts& prompts) {
+  const GenerationConfig& c = out.config;
+  if (!prompts.features.extents().empty())
+    fail(ErrorKind::kInvalidInput, "features are given but the model has no encoder; give ids");
+  out.prompts = prompts.ids;
+  if (out.prompts.size() == 1 && out.prompts[0].empty() && c.bos_token_id) out.prompts[0].push_back(*c.bos_token_id);
+  require_rectangle(out.prompts, "the prompts");
+  out.masks = mask_of({out.prompts, prompts.mask, {}}, c);
+  out.setting.input_ids = out.prompts;
+}
+
+/// The encoder's run, and what the decoder begins with.
+void plan_source(Plan& out, engine::Decoder& decoder, const Prompts& prompts) {
+  const GenerationConfig& c = out.config;
+  const size_t batch = encode(decoder, prompts, c);
+  const bool reads_ids = encoder_reads_ids(decoder);
+  if (reads_ids) out.setting.input_ids = prompts.ids;
+  // Ids beside features are the decoder's, as they are for generate().
+  out.prompts =
+      decoder_prompts(c, reads_ids || !c.decoder_input_ids.empty() ? c.decoder_input_ids : prompts.ids, batch);
+}
+
 Plan plan(engine::Decoder& decoder, const Prompts& prompts, const GenerationConfig& given, const Hooks& hooks) {
   Plan out{given, {}, {}, {}};
   GenerationConfig& c = out.config;
   check(c);
-  if (c.penalty_alpha.value_or(0) > 0 && c.top_k > 1 && c.num_beams == 1 && !c.do_sample)
-    fail(ErrorKind::kUnsupportedModel,
-         "contrastive search needs the hidden states of a model, which its exported files do not give; leave "
-         "penalty_alpha out");
+  check_tokens(c, decoder.vocabulary());
   if (!c.stop_strings.empty() && !hooks.text_of)
     fail(ErrorKind::kInvalidInput, "stop_strings need a tokenizer; the folder has none");
-  out.setting.encoder_decoder = decoder.is_encoder_decoder();
-  if (decoder.is_encoder_decoder()) {
-    const size_t batch = encode(decoder, prompts, c);
-    out.setting.encoder_ids = prompts.ids;
-    out.prompts = decoder_prompts(c, batch);
-  } else {
-    if (!prompts.features.extents().empty())
-      fail(ErrorKind::kInvalidInput, "features are given but the model has no encoder");
-    out.prompts = prompts.ids;
-    if (out.prompts.size() == 1 && out.prompts[0].empty() && c.bos_token_id) out.prompts[0].push_back(*c.bos_token_id);
-    require_rectangle(out.prompts, "the prompts");
-    out.masks = mask_of({out.prompts, prompts.mask, {}}, c);
-  }
+  if (decoder.is_encoder_decoder())
+    plan_source(out, decoder, prompts);
+  else
+    plan_prompts(out, prompts);
+  require_tokens(out.prompts, decoder.vocabulary(), decoder.is_encoder_decoder() ? "the decoder's ids" : "the prompts");
   if (!c.pad_token_id && !c.eos_token_id.empty()) c.pad_token_id = c.eos_token_id.front();
   out.setting.prompt_length = static_cast<int64_t>(out.prompts[0].size());
   if (c.max_new_tokens) c.max_length = out.setting.prompt_length + *c.max_new_tokens;
+  if (c.max_length <= out.setting.prompt_length)
+    fail(ErrorKind::kInvalidInput, "the prompt has ", out.setting.prompt_length, " tokens but max_length is ",
+         c.max_length, ", so that none can follow; raise max_length or set max_new_tokens");
   out.setting.max_length = c.max_length;
   out.setting.prefix_allowed = hooks.prefix_allowed;
   return out;

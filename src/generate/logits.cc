@@ -31,34 +31,31 @@ std::vector<std::pair<int64_t, int64_t>> forced_ids(const GenerationConfig& c) {
     fail(ErrorKind::kInvalidInput, what, " '", name, "' is not among the ", ids.size(),
          " of generation_config.json; correct it");
   };
-  const auto set = [&](int64_t position, int64_t token) {
-    std::erase_if(out, [&](const auto& p) { return p.first == position; });
-    out.emplace_back(position, token);
-  };
-  if (!c.language.empty()) set(1, look_up(c.lang_to_id, c.language, "language"));
-  if (!c.task.empty()) set(2, look_up(c.task_to_id, c.task, "task"));
-  if (c.no_timestamps_token_id) {
-    const bool named = !c.language.empty() || !c.task.empty();
-    if (c.return_timestamps)
-      std::erase_if(out, [&](const auto& p) { return p.second == *c.no_timestamps_token_id; });
-    else if (named)
-      set(3, *c.no_timestamps_token_id);
+  if (!c.language.empty() || !c.task.empty()) {
+    // A language that is not named is left to the model; a task that is not named is to transcribe.
+    out.clear();
+    if (!c.language.empty()) out.emplace_back(1, look_up(c.lang_to_id, c.language, "language"));
+    if (!c.task.empty() || !c.task_to_id.empty())
+      out.emplace_back(2, look_up(c.task_to_id, c.task.empty() ? "transcribe" : c.task, "task"));
+    if (c.no_timestamps_token_id) out.emplace_back(out.back().first + 1, *c.no_timestamps_token_id);
   }
+  if (c.return_timestamps && c.no_timestamps_token_id)
+    std::erase_if(out, [&](const auto& p) { return p.second == *c.no_timestamps_token_id; });
   std::ranges::sort(out);
   return out;
 }
 
 void add_repetition(Processors& out, const GenerationConfig& c, const ProcessorSetting& s) {
-  const bool encoded = s.encoder_decoder && !s.encoder_ids.empty();
+  const bool reads_ids = !s.input_ids.empty();
   if (c.diversity_penalty > 0) out.push_back(hamming_diversity(c.diversity_penalty));
-  if (c.encoder_repetition_penalty != 1 && encoded)
-    out.push_back(encoder_repetition_penalty(c.encoder_repetition_penalty, s.encoder_ids));
+  if (c.encoder_repetition_penalty != 1 && reads_ids)
+    out.push_back(encoder_repetition_penalty(c.encoder_repetition_penalty, s.input_ids));
   if (c.repetition_penalty != 1) out.push_back(repetition_penalty(c.repetition_penalty));
   if (c.presence_penalty != 0 || c.frequency_penalty != 0)
     out.push_back(presence_penalty(c.presence_penalty, c.frequency_penalty, s.prompt_length));
   if (c.no_repeat_ngram_size > 0) out.push_back(no_repeat_ngram(c.no_repeat_ngram_size));
-  if (c.encoder_no_repeat_ngram_size > 0 && encoded)
-    out.push_back(encoder_no_repeat_ngram(c.encoder_no_repeat_ngram_size, s.encoder_ids));
+  if (c.encoder_no_repeat_ngram_size > 0 && reads_ids)
+    out.push_back(encoder_no_repeat_ngram(c.encoder_no_repeat_ngram_size, s.input_ids));
 }
 
 }  // namespace

@@ -12,8 +12,9 @@ namespace sdx::generate {
 
 /// What a processor may look at besides the scores.
 struct RowState {
-  std::span<const int64_t> ids;                ///< the row so far, prompt and its padding included
-  size_t prompt = 0;                           ///< which prompt of the batch the row continues
+  std::span<const int64_t> ids;  ///< the row so far, prompt and its padding included
+  size_t prompt = 0;             ///< which prompt of the batch the row continues
+  size_t row = 0;  ///< its place among the rows that generate() scores together: those of a beam group, or all
   std::span<const int64_t> group_tokens = {};  ///< tokens that beams of earlier groups took in this step
 };
 
@@ -26,10 +27,9 @@ using PrefixFunction = std::function<Ids(size_t prompt, std::span<const int64_t>
 
 /// What the processors need to know of a run.
 struct ProcessorSetting {
-  int64_t prompt_length = 0;  ///< tokens of a row before the first generated one
-  int64_t max_length = 0;     ///< tokens of a row at the end
-  bool encoder_decoder = false;
-  std::vector<Ids> encoder_ids;  ///< of each prompt; empty where the encoder reads no ids
+  int64_t prompt_length = 0;   ///< tokens of a row before the first generated one
+  int64_t max_length = 0;      ///< tokens of a row at the end
+  std::vector<Ids> input_ids;  ///< of each prompt, or what the encoder reads; empty where it reads no ids
   PrefixFunction prefix_allowed;
 };
 
@@ -41,13 +41,16 @@ void apply(Processors& processors, std::span<float> scores, const RowState& row)
 
 // Repetition (repetition.cc). CTRL's penalty divides positive scores and multiplies negative ones.
 Processor repetition_penalty(double penalty);
-Processor encoder_repetition_penalty(double penalty, std::vector<Ids> encoder_ids);
+/// Favours tokens of the input by the inverse of CTRL's penalty. As in generate(), row i of those scored together is
+/// the one that gets the input of prompt i, so that of the beams of a batch only as many are favoured as there are
+/// prompts.
+Processor encoder_repetition_penalty(double penalty, std::vector<Ids> input_ids);
 /// score -= presence + frequency * (how often the token was generated), for tokens that were.
 Processor presence_penalty(double presence, double frequency, int64_t prompt_length);
 /// Forbids tokens that would complete an n-gram the row already has.
 Processor no_repeat_ngram(int64_t size);
-/// Forbids tokens that would complete an n-gram of the encoder's input.
-Processor encoder_no_repeat_ngram(int64_t size, std::vector<Ids> encoder_ids);
+/// Forbids tokens that would complete an n-gram of the input.
+Processor encoder_no_repeat_ngram(int64_t size, std::vector<Ids> input_ids);
 /// score -= penalty * (how many beams of earlier groups took the token in this step).
 Processor hamming_diversity(double penalty);
 

@@ -9,11 +9,17 @@ namespace {
 
 constexpr float kForbidden = -std::numeric_limits<float>::infinity();
 
+/// Copies so that memory for rows that grow is taken now and then only.
+void copy_ids(std::span<const int64_t> ids, Ids& out) {
+  if (ids.size() > out.capacity()) out.reserve(2 * ids.size());
+  out.assign(ids.begin(), ids.end());
+}
+
 bool is_token(std::span<float> scores, int64_t id) { return id >= 0 && id < static_cast<int64_t>(scores.size()); }
 
 /// Applies the penalty once to each of the tokens. `seen` is scratch memory.
 void penalize(std::span<float> scores, std::span<const int64_t> ids, float penalty, Ids& seen) {
-  seen.assign(ids.begin(), ids.end());
+  copy_ids(ids, seen);
   std::ranges::sort(seen);
   seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
   for (int64_t id : seen) {
@@ -42,15 +48,17 @@ Processor repetition_penalty(double penalty) {
   };
 }
 
-Processor encoder_repetition_penalty(double penalty, std::vector<Ids> encoder_ids) {
-  return [p = static_cast<float>(1 / penalty), all = std::move(encoder_ids), seen = Ids()](
-             std::span<float> scores, const RowState& row) mutable { penalize(scores, all[row.prompt], p, seen); };
+Processor encoder_repetition_penalty(double penalty, std::vector<Ids> input_ids) {
+  return [p = static_cast<float>(1 / penalty), all = std::move(input_ids), seen = Ids()](std::span<float> scores,
+                                                                                         const RowState& row) mutable {
+    if (row.row < all.size()) penalize(scores, all[row.row], p, seen);
+  };
 }
 
 Processor presence_penalty(double presence, double frequency, int64_t prompt_length) {
   return [=, sorted = Ids()](std::span<float> scores, const RowState& row) mutable {
     const auto generated = row.ids.subspan(std::min(static_cast<size_t>(prompt_length), row.ids.size()));
-    sorted.assign(generated.begin(), generated.end());
+    copy_ids(generated, sorted);
     std::ranges::sort(sorted);
     for (size_t i = 0, next = 0; i < sorted.size(); i = next) {
       while (next < sorted.size() && sorted[next] == sorted[i]) ++next;
@@ -67,8 +75,8 @@ Processor no_repeat_ngram(int64_t size) {
   };
 }
 
-Processor encoder_no_repeat_ngram(int64_t size, std::vector<Ids> encoder_ids) {
-  return [n = static_cast<size_t>(size), all = std::move(encoder_ids)](std::span<float> scores, const RowState& row) {
+Processor encoder_no_repeat_ngram(int64_t size, std::vector<Ids> input_ids) {
+  return [n = static_cast<size_t>(size), all = std::move(input_ids)](std::span<float> scores, const RowState& row) {
     if (row.ids.size() + 1 >= n) forbid_ngrams(scores, row.ids, all[row.prompt], n);
   };
 }

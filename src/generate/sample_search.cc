@@ -26,7 +26,7 @@ class Chooser {
     std::span<const float> scores = logits;
     if (!search_.processors.empty() || (config.do_sample && !search_.warpers.empty())) {
       std::ranges::copy(logits, scores_.begin());
-      const RowState state{row.out->ids, search_.numbers[row.prompt], {}};
+      const RowState state{row.out->ids, search_.numbers[row.prompt], row.sequence};
       apply(search_.processors, scores_, state);
       if (config.do_sample) apply(search_.warpers, scores_, state);
       scores = scores_;
@@ -51,21 +51,6 @@ class Chooser {
   Search& search_;
   std::vector<float> scores_, logprobs_;
 };
-
-/// Appends a token; true where that ends the row.
-bool append(Search& search, const Row& row, int64_t token) {
-  Hypothesis& out = *row.out;
-  out.ids.push_back(token);
-  ++search.new_tokens;
-  if (search.hooks.on_token) search.hooks.on_token(row.sequence, token);
-  if (search.is_end(token))
-    out.finish = Finish::kEnd;
-  else if (search.wants_stop(row.sequence, out.ids))
-    out.finish = Finish::kStopped;
-  else
-    return static_cast<int64_t>(out.ids.size()) >= search.max_length;
-  return true;
-}
 
 Hypotheses start(const Search& search, std::vector<Row>& rows) {
   const auto each = static_cast<size_t>(search.config.num_return_sequences);
@@ -100,7 +85,7 @@ Hypotheses sample_search(Search& search) {
       const Row row = rows[r];
       const size_t source = first ? row.prompt : r;
       const int64_t token = chooser.choose(logits.subspan(source * search.vocabulary(), search.vocabulary()), row);
-      if (append(search, row, token)) continue;
+      if (search.append(*row.out, row.sequence, token)) continue;
       rows[kept++] = row;
       parents.push_back(static_cast<int32_t>(source));
       next.push_back(token);
@@ -148,7 +133,7 @@ Hypotheses lookup_search(Search& search) {
     const size_t places = logits.size() / search.vocabulary();
     for (size_t i = 0; i < places; ++i) {
       const int64_t token = chooser.choose(logits.subspan(i * search.vocabulary(), search.vocabulary()), row);
-      if (append(search, row, token)) return out;
+      if (search.append(*row.out, row.sequence, token)) return out;
       if (i + 1 < places && token != guess[i + 1]) break;
     }
     if (const Finish why = search.interrupted(); why != Finish::kLength) {

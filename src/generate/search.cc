@@ -25,11 +25,14 @@ Ids columns(const std::vector<Ids>& rows, size_t begin, size_t end) {
 
 }  // namespace
 
-std::span<const float> Search::prefill() {
+size_t Search::usual_chunk() const {
+  return hooks.prefill_chunk > 0 ? static_cast<size_t>(hooks.prefill_chunk) : prompt_length();
+}
+
+std::span<const float> Search::prefill(size_t chunk) {
   const auto started = std::chrono::steady_clock::now();
   decoder.begin(static_cast<int64_t>(prompts.size()));
   const size_t end = prompt_length();
-  const size_t chunk = hooks.prefill_chunk > 0 ? static_cast<size_t>(hooks.prefill_chunk) : end;
   std::span<const float> out;
   for (size_t at = skip; at < end;) {
     const size_t next = std::min(end, at + chunk);
@@ -41,6 +44,7 @@ std::span<const float> Search::prefill() {
       if (next == end) out = floats(logits);
     } catch (const Error& e) {
       if (e.kind() == ErrorKind::kCancelled && interrupted() == Finish::kCancelled) return {};
+      explain_length(e, static_cast<int64_t>(next), config);
       throw;
     }
     at = next;
@@ -54,8 +58,30 @@ std::span<const float> Search::step(std::span<const int64_t> ids, engine::Logits
     return floats(decoder.forward({ids, {}}, logits));
   } catch (const Error& e) {
     if (e.kind() == ErrorKind::kCancelled && interrupted() == Finish::kCancelled) return {};
+    explain_length(e, decoder.length() + static_cast<int64_t>(ids.size()) / decoder.rows(), config);
     throw;
   }
+}
+
+void explain_length(const Error& error, int64_t length, const GenerationConfig& config) {
+  if (error.kind() != ErrorKind::kInvalidInput || !config.positions || length <= *config.positions) return;
+  fail(ErrorKind::kInvalidInput, "a sequence of ", length, " tokens does not fit the model, which has ",
+       *config.positions, " positions by config.json; shorten the prompt or lower max_new_tokens");
+}
+
+std::span<const float> Search::hidden_states() const { return floats(decoder.hidden_states()); }
+
+bool Search::append(Hypothesis& out, size_t sequence, int64_t token) {
+  out.ids.push_back(token);
+  ++new_tokens;
+  if (hooks.on_token) hooks.on_token(sequence, token);
+  if (is_end(token))
+    out.finish = Finish::kEnd;
+  else if (wants_stop(sequence, out.ids))
+    out.finish = Finish::kStopped;
+  else
+    return static_cast<int64_t>(out.ids.size()) >= max_length;
+  return true;
 }
 
 void Search::select(std::span<const int32_t> parents) {

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "base/error.h"
 #include "generate/generate.h"
 
 namespace sdx::generate {
@@ -36,12 +37,20 @@ class Search {
   size_t prompt_length() const { return prompts.front().size(); }
   size_t vocabulary() const { return static_cast<size_t>(decoder.vocabulary()); }
 
-  /// Runs the prompts; the logits [prompts, vocabulary] of their last tokens. Empty where generation was cancelled.
-  std::span<const float> prefill();
+  /// Runs the prompts, at most `chunk` tokens at once; the logits [prompts, vocabulary] of their last tokens. Empty
+  /// where generation was cancelled.
+  std::span<const float> prefill(size_t chunk);
+  std::span<const float> prefill() { return prefill(usual_chunk()); }
   /// Appends tokens [rows, count]; empty where generation was cancelled.
   std::span<const float> step(std::span<const int64_t> ids, engine::Logits logits = engine::Logits::kLast);
+  /// Of the tokens of the last step or chunk, [rows, count, width]; where the decoder keeps them.
+  std::span<const float> hidden_states() const;
+  /// Appends a token to a sequence and tells the caller; true where that ends it.
+  bool append(Hypothesis& out, size_t sequence, int64_t token);
   /// Goes on with these rows of the decoder; does nothing where that changes nothing.
   void select(std::span<const int32_t> parents);
+  /// Tokens of the prompts to run at once.
+  size_t usual_chunk() const;
   /// Tokens of a row to reserve memory for.
   size_t usual_length() const;
   /// Why the whole search has to end now; kLength where it need not.
@@ -51,6 +60,9 @@ class Search {
   bool wants_stop(size_t sequence, std::span<const int64_t> ids) const;
 };
 
+/// Throws InvalidInput with the model's number of positions where that is why `error` came for `length` tokens.
+void explain_length(const Error& error, int64_t length, const GenerationConfig& config);
+
 /// For each prompt the sequences to return, the best first.
 using Hypotheses = std::vector<std::vector<Hypothesis>>;
 
@@ -58,6 +70,8 @@ using Hypotheses = std::vector<std::vector<Hypothesis>>;
 Hypotheses sample_search(Search& search);
 /// The same result for one prompt, with several tokens at once where the text repeats itself (Saxena 2023).
 Hypotheses lookup_search(Search& search);
+/// One token after another, of the likeliest the one that repeats least. Needs hidden states.
+Hypotheses contrastive_search(Search& search);
 /// Beams, with groups (Vijayakumar et al. 2016) and with sampling.
 Hypotheses beam_search(Search& search);
 

@@ -85,6 +85,7 @@ Processor exponential_decay(int64_t start, double factor, Ids eos) {
     for (int64_t id : all) {
       if (!is_token(scores, id)) continue;
       float& score = scores[static_cast<size_t>(id)];
+      if (std::isinf(score)) continue;  // what is forbidden stays so
       score += std::abs(score) * static_cast<float>(std::pow(factor, static_cast<double>(past)) - 1);
     }
   };

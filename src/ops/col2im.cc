@@ -91,8 +91,8 @@ void run(RunContext& c) {
   if (widened(c, run)) return;
   const ConstView x = c.input(0);
   const View y = c.output(0);
-  const auto image_sizes = read_ints(c.input(1)), block_sizes = read_ints(c.input(2));
-  const Extents image{std::span<const int64_t>(image_sizes)}, block{std::span<const int64_t>(block_sizes)};
+  const auto image_sizes = read_ints(c, 1), block_sizes = read_ints(c, 2);
+  const Extents image{image_sizes}, block{block_sizes};
   const int64_t columns = x.extents[2] * block.count(), pixels = image.count();
   for_number(x.dtype, [&]<class T>() {
     c.parallel().run(y.extents[0] * y.extents[1], grain_for(columns * 8), [&](int64_t begin, int64_t end, int) {

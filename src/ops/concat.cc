@@ -110,7 +110,7 @@ void run_split(RunContext& c) {
   const int axis = static_cast<int>(wanted < 0 ? wanted + x.rank() : wanted);
   const int64_t inner = x.extents.product(axis + 1, x.rank());
   const int64_t whole = x.extents[axis] * inner;
-  const std::vector<int64_t> sizes = c.has_input(1) ? read_ints(c.input(1)) : std::vector<int64_t>();
+  const auto sizes = read_ints(c, 1);
   const int64_t parts = c.output_count();
   const int64_t chunk = (x.extents[axis] + parts - 1) / parts;
   int64_t first = 0;

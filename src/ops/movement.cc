@@ -88,10 +88,14 @@ bool unpacked(RunContext& c, void (*run)(RunContext&)) {
   return true;
 }
 
-std::vector<int64_t> read_ints(const ConstView& view) {
-  const int64_t count = view.count();
-  if (view.dtype == DType::kI64) return {view.as<int64_t>(), view.as<int64_t>() + count};
-  return {view.as<int32_t>(), view.as<int32_t>() + count};
+std::span<const int64_t> read_ints(const RunContext& c, int input) {
+  if (!c.has_input(input)) return {};
+  const ConstView view = c.input(input);
+  const auto count = static_cast<size_t>(view.count());
+  if (view.dtype == DType::kI64) return {view.as<int64_t>(), count};
+  auto* wide = c.scratch<int64_t>(view.count());
+  std::copy_n(view.as<int32_t>(), count, wide);
+  return {wide, count};
 }
 
 void move_values(InferContext& c, uint32_t data, void (*run)(RunContext&)) {

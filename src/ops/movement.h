@@ -51,8 +51,9 @@ struct Box {
 /// Copies a box whose first element is at `from` and goes to `to`. The two must not overlap. Splits over threads.
 void copy_box(const Parallel& parallel, DType dtype, const std::byte* from, std::byte* to, const Box& box);
 
-/// Elements of an integer tensor (int64, int32) at run time.
-std::vector<int64_t> read_ints(const ConstView& view);
+/// Elements of an input of integers (int64, int32) at run time, valid as long as scratch memory; none where it is
+/// absent.
+std::span<const int64_t> read_ints(const RunContext& c, int input);
 
 /// The values of small integer outputs: runs `run` over the positions of the elements instead of the elements. Inputs
 /// in the mask `data` are moved; the others must be constant, or nothing is stated. Elements that `run` makes itself

@@ -24,7 +24,7 @@ void upgrade(Call& c) {
 }
 
 /// The axis of the data that entry i of `axes` means.
-int axis_at(const std::vector<int64_t>& axes, size_t i, int rank) {
+int axis_at(std::span<const int64_t> axes, size_t i, int rank) {
   if (axes.empty()) return static_cast<int>(i);
   return static_cast<int>(axes[i] < 0 ? axes[i] + rank : axes[i]);
 }
@@ -73,8 +73,7 @@ struct Maps {
 Maps make_maps(const RunContext& c, std::string_view mode) {
   const ConstView x = c.input(0);
   const View y = c.output(0);
-  const auto pads = read_ints(c.input(1));
-  const auto axes = c.has_input(3) ? read_ints(c.input(3)) : std::vector<int64_t>();
+  const auto pads = read_ints(c, 1), axes = read_ints(c, 3);
   Strides before = {}, after = {};
   for (size_t i = 0; i < pads.size() / 2; ++i) {
     const auto axis = static_cast<size_t>(axis_at(axes, i, x.rank()));

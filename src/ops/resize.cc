@@ -211,7 +211,7 @@ std::vector<ResampledAxis> resampled_axes(const RunContext& c) {
   if (c.has_input(kScales) && c.input(kScales).count() > 0) {
     scales = read_floats(c.input(kScales));
   } else {
-    const auto sizes = read_ints(c.input(kSizes));
+    const auto sizes = read_ints(c, kSizes);
     for (size_t i = 0; i < axes.size(); ++i) {
       scales.push_back(static_cast<double>(sizes[i]) / static_cast<double>(from[axes[i]]));
     }

@@ -65,9 +65,7 @@ void run(RunContext& c) {
   if (unpacked(c, run)) return;
   const ConstView x = c.input(0);
   const View y = c.output(0);
-  const auto starts = read_ints(c.input(1));
-  const auto axes = c.has_input(3) ? read_ints(c.input(3)) : std::vector<int64_t>();
-  const auto steps = c.has_input(4) ? read_ints(c.input(4)) : std::vector<int64_t>();
+  const auto starts = read_ints(c, 1), axes = read_ints(c, 3), steps = read_ints(c, 4);
   const Strides strides = strides_of(x.extents);
   Box box{y.extents, strides, strides_of(y.extents)};
   int64_t from = 0;

@@ -14,6 +14,8 @@ inline constexpr const char* kCacheSlots = "cache.slots";  ///< int64 [batch]: w
 inline constexpr const char* kCachePast = "cache.past";    ///< uint8 [past]: only its size counts
 inline constexpr const char* kLastRows = "last.rows";      ///< uint8 [last]: only its size counts
 
+inline constexpr const char* kHiddenStates = "hidden.states";  ///< an output: float32 [batch, tokens, width]
+
 /// An input of past keys or values [batch, heads, past, width], and the output that has the new ones appended.
 struct CachePair {
   std::string past, present;
@@ -28,5 +30,9 @@ std::vector<bool> keep_caches(ir::Graph& graph, std::span<const CachePair> pairs
 /// kLastRows has elements, and computes what only it needs for those rows alone. False, having done nothing, where the
 /// output has another rank, a known number of tokens or readers in the graph.
 bool keep_last_rows(ir::Graph& graph, const std::string& name);
+
+/// Makes what the head turns into output `name` [batch, tokens, vocabulary] an output kHiddenStates. False, having done
+/// nothing, where the head is none that takes [batch, tokens, width].
+bool give_hidden_states(ir::Graph& graph, const std::string& name);
 
 }  // namespace sdx::rewrite

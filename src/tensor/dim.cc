@@ -152,19 +152,25 @@ std::optional<int> Dim::symbol() const {
   return atom->symbol;
 }
 
+std::optional<int64_t> evaluate_term(const Dim& whole, const Term& term, std::span<const int64_t> bindings) {
+  int64_t product = term.factor;
+  for (const Atom* atom : term.atoms) {
+    auto value = evaluate_atom(*atom, bindings);
+    if (!value) return std::nullopt;
+    auto next = checked_mul(product, *value);
+    if (!next) overflowed(whole);
+    product = *next;
+  }
+  return product;
+}
+
 std::optional<int64_t> Dim::evaluate(std::span<const int64_t> bindings) const {
   if (known()) return value_;
   int64_t total = expr_->constant;
   for (const Term& term : expr_->terms) {
-    int64_t product = term.factor;
-    for (const Atom* atom : term.atoms) {
-      auto value = evaluate_atom(*atom, bindings);
-      if (!value) return std::nullopt;
-      auto next = checked_mul(product, *value);
-      if (!next) overflowed(*this);
-      product = *next;
-    }
-    auto next = checked_add(total, product);
+    const auto value = evaluate_term(*this, term, bindings);
+    if (!value) return std::nullopt;
+    auto next = checked_add(total, *value);
     if (!next) overflowed(*this);
     total = *next;
   }

@@ -118,10 +118,7 @@ bool unify(const Dim& dim, int64_t size, Bindings& bindings) {
   int64_t rest = e.constant;
   const Term* open = nullptr;
   for (const Term& t : e.terms) {
-    Polynomial p;
-    p.add_term(t.factor, t.atoms);
-    auto value = Interner::expr(*e.table, p).evaluate(bindings);
-    if (value) {
+    if (const auto value = evaluate_term(dim, t, bindings)) {
       rest += *value;
     } else if (open || t.atoms.size() != 1 || t.atoms[0]->kind != AtomKind::kSymbol) {
       return true;

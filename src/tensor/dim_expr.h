@@ -2,6 +2,8 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -52,6 +54,9 @@ struct Interner {
   static Dim call(AtomKind kind, const Dim& a, const Dim& b);
   static Dim symbol(SymbolTable& table, int index);
 };
+
+/// The term's value; nothing while a symbol of it is unbound. Errors name `whole`.
+std::optional<int64_t> evaluate_term(const Dim& whole, const Term& term, std::span<const int64_t> bindings);
 
 /// floor(a / b). Throws InvalidInput for b = 0.
 int64_t floor_div_numbers(int64_t a, int64_t b);

@@ -47,6 +47,15 @@ TEST(ReadConfig, WithoutItTheModelsFieldsCount) {
   EXPECT_EQ(c.bos_token_id, 9);
 }
 
+TEST(ReadConfig, TheDecoderOfAComposedModelFillsGaps) {
+  const auto c = read("", R"({"num_beams": 5, "min_new_tokens": 3,
+                              "decoder": {"num_beams": 2, "max_length": 77, "min_new_tokens": 1, "eta_cutoff": 0.1}})");
+  EXPECT_EQ(c.num_beams, 5);
+  EXPECT_EQ(c.max_length, 77);
+  EXPECT_EQ(c.min_new_tokens, 3);
+  EXPECT_EQ(c.eta_cutoff, 0.1);
+}
+
 TEST(ReadConfig, ADerivedOneYieldsToTheModelsFields) {
   const auto c = read(R"({"_from_model_config": true, "num_beams": 3, "bos_token_id": 1})",
                       R"({"num_beams": 5, "bos_token_id": 2})");

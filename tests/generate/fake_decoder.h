@@ -11,6 +11,8 @@
 
 namespace sdx::generate {
 
+inline constexpr int64_t kFakeWidth = 6;
+
 /// Logits of the token after `ids`: smooth pseudo-random numbers that depend on the last `memory` tokens.
 inline std::vector<float> fake_logits(std::span<const int64_t> ids, int64_t vocabulary, size_t memory) {
   uint64_t h = 1469598103934665603ULL;
@@ -22,6 +24,9 @@ inline std::vector<float> fake_logits(std::span<const int64_t> ids, int64_t voca
   }
   return out;
 }
+
+/// Hidden states of the last of `ids`, which depend on the last two.
+inline std::vector<float> fake_state(std::span<const int64_t> ids) { return fake_logits(ids, kFakeWidth, 2); }
 
 class FakeDecoder final : public engine::Decoder {
  public:
@@ -43,9 +48,12 @@ class FakeDecoder final : public engine::Decoder {
     const size_t count = tokens.ids.size() / rows_.size();
     EXPECT_EQ(tokens.ids.size(), count * rows_.size());
     out_.clear();
+    states_out_.clear();
     for (size_t r = 0; r < rows_.size(); ++r) {
       for (size_t i = 0; i < count; ++i) {
         rows_[r].push_back(tokens.ids[r * count + i]);
+        const auto state = fake_state(rows_[r]);
+        states_out_.insert(states_out_.end(), state.begin(), state.end());
         if (logits == engine::Logits::kAll || (logits == engine::Logits::kLast && i + 1 == count)) {
           const auto row = fake_logits(rows_[r], vocabulary_, memory_);
           out_.insert(out_.end(), row.begin(), row.end());
@@ -59,6 +67,11 @@ class FakeDecoder final : public engine::Decoder {
     std::vector<std::vector<int64_t>> next;
     for (int32_t p : parents) next.push_back(rows_.at(static_cast<size_t>(p)));
     rows_ = std::move(next);
+  }
+  void keep_hidden_states() override {}
+  ConstView hidden_states() const override {
+    return {reinterpret_cast<const std::byte*>(states_out_.data()), DType::kF32,
+            Extents{static_cast<int64_t>(states_out_.size())}};
   }
   void crop(int64_t length) override {
     for (auto& row : rows_) row.resize(static_cast<size_t>(length));
@@ -76,7 +89,7 @@ class FakeDecoder final : public engine::Decoder {
   int64_t vocabulary_;
   size_t memory_;
   std::vector<std::vector<int64_t>> rows_;
-  std::vector<float> out_;
+  std::vector<float> out_, states_out_;
 };
 
 }  // namespace sdx::generate

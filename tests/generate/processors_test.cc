@@ -23,6 +23,7 @@ struct Case {
   Ids ids, group;
   ProcessorSetting setting;
   bool warp = false;
+  size_t row = 0;
   std::vector<float> scores, expect;
 };
 
@@ -48,7 +49,8 @@ std::vector<Case> read_cases(const std::string& path) {
     if (key == "group") c.group = numbers<int64_t>(line);
     if (key == "prompt") line >> c.setting.prompt_length;
     if (key == "max") line >> c.setting.max_length;
-    if (key == "encoder") c.setting.encoder_ids = {numbers<int64_t>(line)};
+    if (key == "encoder") c.setting.input_ids = {numbers<int64_t>(line)};
+    if (key == "row") line >> c.row;
     if (key == "warp") c.warp = true;
     if (key == "scores") c.scores = numbers<float>(line);
     if (key == "expect") c.expect = numbers<float>(line);
@@ -65,10 +67,9 @@ TEST(Processors, CasesByHand) {
     ProcessorSetting setting = c.setting;
     if (setting.prompt_length == 0) setting.prompt_length = static_cast<int64_t>(c.ids.size());
     if (setting.max_length == 0) setting.max_length = 20;
-    setting.encoder_decoder = !setting.encoder_ids.empty();
     Processors list = c.warp ? make_warpers(config) : make_processors(config, setting);
     std::vector<float> scores = c.scores;
-    apply(list, scores, {c.ids, 0, c.group});
+    apply(list, scores, {c.ids, 0, c.row, c.group});
     ASSERT_EQ(scores.size(), c.expect.size()) << c.name;
     for (size_t i = 0; i < scores.size(); ++i) {
       if (std::isinf(c.expect[i]))
@@ -87,7 +88,7 @@ TEST(Processors, PrefixFunctionAllowsOnlyItsTokens) {
   Processors list = make_processors({}, setting);
   std::vector<float> scores = {1, 2, 3, 4};
   const Ids ids = {0, 3};
-  apply(list, scores, {ids, 1, {}});
+  apply(list, scores, {ids, 1, 1});
   EXPECT_EQ(scores, (std::vector<float>{kForbidden, 2, kForbidden, 4}));
 }
 

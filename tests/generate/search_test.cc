@@ -151,6 +151,69 @@ TEST(Lookup, GivesTheGreedyTokensInFewerSteps) {
   }
 }
 
+/// The greatest cosine of the state of the last token with those before.
+double likeness(const Ids& ids) {
+  const auto unit = [](const std::vector<float>& x) {
+    double square = 0;
+    for (float v : x) square += static_cast<double>(v) * v;
+    std::vector<double> out;
+    for (float v : x) out.push_back(v / std::sqrt(square));
+    return out;
+  };
+  const auto last = unit(fake_state(ids));
+  double most = -1;
+  for (size_t n = 1; n < ids.size(); ++n) {
+    const auto state = unit(fake_state(std::span(ids).first(n)));
+    double dot = 0;
+    for (size_t i = 0; i < last.size(); ++i) dot += state[i] * last[i];
+    most = std::max(most, dot);
+  }
+  return most;
+}
+
+TEST(ContrastiveSearch, WeighsLikelihoodAgainstLikeness) {
+  auto config = config_of(20);
+  config.penalty_alpha = 0.6;
+  config.top_k = 4;
+  const std::vector<Ids> prompts = {{3, 1, 4}, {1, 5, 9}};
+  std::vector<Ids> wanted = prompts;
+  for (Ids& ids : wanted) {
+    for (int step = 0; step < 20; ++step) {
+      const auto logprobs = log_softmax(fake_logits(ids, 12, 100));
+      std::vector<int64_t> order(12);
+      for (int64_t v = 0; v < 12; ++v) order[static_cast<size_t>(v)] = v;
+      std::ranges::sort(order, std::greater(), [&](int64_t v) { return logprobs[static_cast<size_t>(v)]; });
+      Ids best;
+      double most = -10;
+      for (int64_t v : std::span(order).first(4)) {
+        Ids next = ids;
+        next.push_back(v);
+        const double score = 0.4 * std::exp(logprobs[static_cast<size_t>(v)]) - 0.6 * likeness(next);
+        if (score > most) best = next;
+        most = std::max(most, score);
+      }
+      ids = best;
+    }
+  }
+  FakeDecoder decoder(12);
+  for (int64_t chunk : {0, 2}) {
+    const Result result = generate(decoder, {prompts, {}, {}}, config, {.prefill_chunk = chunk});
+    EXPECT_EQ(result.sequences[0].ids, wanted[0]);
+    EXPECT_EQ(result.sequences[1].ids, wanted[1]);
+  }
+  EXPECT_NE(wanted[0], run(decoder, prompts[0], config_of(20))) << "greedy search would do as well";
+  config.eos_token_id = {wanted[0][8]};
+  config.pad_token_id = 11;
+  const Result ended = generate(decoder, {prompts, {}, {}}, config);
+  for (size_t i = 0; i < 2; ++i) {
+    Ids until = wanted[i];
+    const auto end = std::find(until.begin() + 3, until.end(), wanted[0][8]);
+    if (end != until.end()) until.erase(end + 1, until.end());
+    until.resize(ended.sequences[i].ids.size(), 11);
+    EXPECT_EQ(ended.sequences[i].ids, until) << "row " << i;
+  }
+}
+
 TEST(Sampling, SeedsDecideAndSequencesDiffer) {
   FakeDecoder decoder(20);
   auto config = config_of(16);
@@ -239,6 +302,12 @@ TEST(Prompts, WhatDoesNotFitIsRefused) {
   EXPECT_NE(message({{{1, 2}}, {{0, 0}}, {}}, config_of(2)).find("hides every token"), std::string::npos);
   EXPECT_NE(message({{{1, 2}}, {{1}}, {}}, config_of(2)).find("1 elements"), std::string::npos);
   EXPECT_NE(message({{}, {}, {}}, config_of(2)).find("empty"), std::string::npos);
+  EXPECT_NE(message({{{1, 20}}, {}, {}}, config_of(2)).find("id 20 but the vocabulary has 20"), std::string::npos);
+  EXPECT_NE(message({{{-1}}, {}, {}}, config_of(2)).find("id -1"), std::string::npos);
+  EXPECT_NE(message({{{1, 2}}, {}, {}}, config_of(0)).find("max_length is 2"), std::string::npos);
+  auto words = config_of(2);
+  words.bad_words_ids = {{3}, {7, 21}};
+  EXPECT_NE(message({{{1}}, {}, {}}, words).find("'bad_words_ids' names the token 21"), std::string::npos);
   auto config = config_of(2);
   config.stop_strings = {"x"};
   EXPECT_NE(message({{{1}}, {}, {}}, config).find("tokenizer"), std::string::npos);

@@ -15,7 +15,7 @@ class Exporter:
     """Writes the graph of one GPT-2: ids, mask, positions and past keys and values in; logits and present ones out."""
 
     def __init__(self, config, params):
-        self.config, self.params = config, params
+        self.config, self.params, self.cast = config, params, {}
         self.heads = config["n_head"]
         self.width = config["n_embd"] // self.heads
         self.g = GraphWriter("main_graph")
@@ -27,7 +27,14 @@ class Exporter:
         return self.g.weight(f"constant_{array.dtype}_{array.ndim}d_{text}", array)
 
     def param(self, name):
-        return self.g.weight("transformer." + name, self.params[name])
+        """A parameter in float32; one that is stored in half precision is cast where it is read."""
+        stored = self.g.weight("transformer." + name, self.params[name])
+        if self.params[name].dtype != np.float16:
+            return stored
+        if name not in self.cast:
+            path = f"/transformer/{name.replace('.', '/')}/Cast"
+            self.cast[name] = self.g.node("Cast", path, [stored], to=FLOAT)
+        return self.cast[name]
 
     def size(self, name, value, axis):
         """One extent of a value as a scalar."""
@@ -110,16 +117,19 @@ class Exporter:
         return self.linear(f"h.{i}.attn.c_proj", mixed)
 
     def gelu(self, path, x):
-        """0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), node by node."""
+        """0.5 x (1 + erf(x / sqrt(2))), or of activation "gelu_new" 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))."""
         def op(kind, left, right):
             name = f"{path}/{kind}_{len(self.g.nodes)}"
             return self.g.node(kind, name, [v if isinstance(v, str) else self.constant(np.float32(v))
                                             for v in (left, right)])
 
-        cube = op("Mul", op("Pow", x, 3), 0.044715)
-        scaled = op("Mul", op("Add", x, cube), np.sqrt(2 / np.pi))
-        tanh = self.g.node("Tanh", f"{path}/Tanh", [scaled])
-        return op("Mul", op("Mul", x, 0.5), op("Add", tanh, 1))
+        if self.config["activation_function"] == "gelu":
+            curve = self.g.node("Erf", f"{path}/Erf", [op("Div", x, np.sqrt(2))])
+        else:
+            cube = op("Mul", op("Pow", x, 3), 0.044715)
+            scaled = op("Mul", op("Add", x, cube), np.sqrt(2 / np.pi))
+            curve = self.g.node("Tanh", f"{path}/Tanh", [scaled])
+        return op("Mul", op("Mul", x, 0.5), op("Add", curve, 1))
 
     def block(self, i, x, bias):
         mixed = self.attention(i, self.norm(f"h.{i}.ln_1", x), bias)
@@ -155,7 +165,8 @@ def main():
     (flags.model / "onnx").mkdir(exist_ok=True)
     (flags.model / "onnx" / "model.onnx").write_bytes(Exporter(config, params).export())
     generation = {"bos_token_id": config["bos_token_id"], "eos_token_id": config["eos_token_id"],
-                  "pad_token_id": config["eos_token_id"], "max_new_tokens": 64, "do_sample": True, "temperature": 0.8, "top_k": 40}
+                  "pad_token_id": config["eos_token_id"], "max_new_tokens": 80, "do_sample": True, "temperature": 0.7,
+                  "top_k": 40, "top_p": 0.9}
     (flags.model / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
 
 

@@ -1,8 +1,9 @@
 """Writes ONNX models as protobuf bytes: the few messages of onnx.proto3 that an exported graph needs."""
 import numpy as np
 
-FLOAT, INT64, BOOL = 1, 7, 9
-ELEMENT_TYPES = {np.dtype(np.float32): FLOAT, np.dtype(np.int64): INT64, np.dtype(np.bool_): BOOL}
+FLOAT, INT64, BOOL, FLOAT16 = 1, 7, 9, 10
+ELEMENT_TYPES = {np.dtype(np.float32): FLOAT, np.dtype(np.int64): INT64, np.dtype(np.bool_): BOOL,
+                 np.dtype(np.float16): FLOAT16}
 ATTRIBUTE_TYPES = {"f": 1, "i": 2, "s": 3, "t": 4, "ints": 7}
 
 

@@ -117,7 +117,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--text", default="/", help="where the text package is unpacked")
     parser.add_argument("--model", type=Path, required=True, help="the model's folder")
-    parser.add_argument("--vocabulary", type=int, default=1024, help="tokens, bytes and end of text included")
+    parser.add_argument("--vocabulary", type=int, default=2048, help="tokens, bytes and end of text included")
     flags = parser.parse_args()
     texts, _ = corpus.split(flags.text)
     merges = train_merges(texts, flags.vocabulary - 257)

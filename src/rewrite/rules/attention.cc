@@ -29,11 +29,24 @@ double scale_of(const Match& m) {
   return m.has("factor") ? m.number("factor") : 1;
 }
 
-/// [n, s, d] as [n, 1, s, d]: every batch entry is one head.
-ir::ValueId with_heads(Match& m, ir::ValueId v) {
-  const Shape shape = m.graph().fact(v).shape;
-  if (shape.rank() == 4) return v;
-  return m.reshape(v, {shape[0], 1, shape[1], shape[2]});
+/// The sizes [b, h] that a Reshape merged to the first axis of `v` [b * h, s, d]; [n, 1] where none did.
+std::pair<Dim, Dim> heads_of(const Match& m, ir::ValueId v) {
+  const ir::Graph& graph = m.graph();
+  const Shape merged = graph.fact(v).shape;
+  if (const ir::NodeId id = graph.value(v).producer; id != ir::kNone && graph.node(id).op->name == "Reshape") {
+    const Shape apart = graph.fact(graph.node(id).inputs[0]).shape;
+    const bool fits = apart.has_rank() && apart.rank() == 4 && merged == Shape({apart[0] * apart[1], apart[2], apart[3]});
+    if (fits) return {apart[0], apart[1]};
+  }
+  return {merged[0], 1};
+}
+
+/// [n, s, d] with its heads apart, as those of `v` were: [b, h, s, d].
+ir::ValueId with_heads(Match& m, ir::ValueId x) {
+  const Shape shape = m.graph().fact(x).shape;
+  if (shape.rank() == 4) return x;
+  const auto [batch, heads] = heads_of(m, m["v"]);
+  return m.reshape(x, {batch, heads, shape[1], shape[2]});
 }
 
 /// [b * h, s, d] as [b, h, s, d].
