@@ -269,9 +269,10 @@ GemmPlan split_plan(const Gemm& gemm, int threads) {
   plan.row_blocks = ceil_div(gemm.m, kRowBlock);
   plan.row_block = ceil_div(groups.count, plan.row_blocks) * groups.height;
   plan.row_blocks = ceil_div(gemm.m, plan.row_block);
-  // A tile is worth starting from about this many multiply-adds on.
-  constexpr int64_t kWork = 512 * 1024;
-  const int64_t fewest = ceil_div(kWork, plan.row_block * std::max<int64_t>(gemm.k, 1) * kSplitColumns);
+  // A tile is worth starting from about this many multiply-adds, or bytes of B, on.
+  constexpr int64_t kWork = 512 * 1024, kBytes = 48 * 1024;
+  const int64_t fewest = std::min(ceil_div(kWork, plan.row_block * std::max<int64_t>(gemm.k, 1) * kSplitColumns),
+                                  ceil_div(kBytes, panel_bytes(gemm.k)));
   const int64_t wanted = threads > 1 ? ceil_div(4 * threads, plan.row_blocks) : 1;
   plan.panel_block = std::min(panels, std::max(fewest, ceil_div(panels, wanted)));
   plan.column_blocks = ceil_div(panels, plan.panel_block);
