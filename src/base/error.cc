@@ -16,6 +16,8 @@ std::string_view kind_name(ErrorKind kind) {
 }
 
 Error& Error::within(std::string place) {
+  // Layers that each name the same thing say it once.
+  if (!trail_.empty() && trail_.front() == place) return *this;
   trail_.insert(trail_.begin(), std::move(place));
   compose();
   return *this;

@@ -26,7 +26,7 @@ const char* kind_of(mode_t mode) {
 
 void require_regular(const struct stat& info, const std::filesystem::path& path) {
   if (S_ISREG(info.st_mode)) return;
-  fail(ErrorKind::kResource, "'", path.string(), "' is ", kind_of(info.st_mode),
+  fail(ErrorKind::kInvalidInput, "'", path.string(), "' is ", kind_of(info.st_mode),
        " but must be a regular file; name the file itself");
 }
 
@@ -58,12 +58,12 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   struct stat info;
   // Checked before opening as well, because opening a pipe or a device may block or have effects.
   if (::stat(path.c_str(), &info) != 0) {
-    fail(ErrorKind::kResource, "cannot open '", path.string(), "': ", reason(errno), "; check the path");
+    fail(ErrorKind::kInvalidInput, "cannot open '", path.string(), "': ", reason(errno), "; check the path");
   }
   require_regular(info, path);
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0 || ::fstat(file.get(), &info) != 0) {
-    fail(ErrorKind::kResource, "cannot open '", path.string(), "': ", reason(errno), "; check its permissions");
+    fail(ErrorKind::kInvalidInput, "cannot open '", path.string(), "': ", reason(errno), "; check its permissions");
   }
   require_regular(info, path);
   if (static_cast<uint64_t>(info.st_size) > std::numeric_limits<size_t>::max()) {

@@ -24,7 +24,7 @@ struct SharedBytes {
 /// a rename or an unlink of the file; another process that truncates the file while it is mapped makes reads fault.
 class MappedFile {
  public:
-  /// Maps `path`, symlinks followed. Throws Resource when it is missing, unreadable or not a regular file.
+  /// Maps `path`, symlinks followed. Throws InvalidInput when it is missing, unreadable or not a regular file.
   static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
 
   MappedFile(const MappedFile&) = delete;

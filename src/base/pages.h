@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 
 namespace sdx {
 
@@ -12,5 +13,22 @@ inline constexpr size_t kLargeBlockBytes = size_t{4} << 20;
 void* map_pages(size_t bytes) noexcept;
 /// Gives back what map_pages() made with the same size.
 void unmap_pages(void* memory, size_t bytes) noexcept;
+
+/// Blocks that live about equally long, side by side on huge pages; each keeps the pages of its neighbours. For one
+/// thread.
+class PagePool {
+ public:
+  /// Smaller blocks are not worth it, larger ones have pages of their own.
+  static bool takes(size_t bytes) { return bytes >= kLeastBytes && bytes < kLargeBlockBytes; }
+  /// `bytes` of zeroed memory, aligned to 64; null where the system has none left.
+  std::shared_ptr<std::byte> take(size_t bytes);
+
+ private:
+  static constexpr size_t kLeastBytes = size_t{16} << 10;
+  static constexpr size_t kChunkBytes = size_t{32} << 20;
+
+  std::shared_ptr<std::byte> chunk_;
+  size_t used_ = 0;
+};
 
 }  // namespace sdx

@@ -82,16 +82,16 @@ void run(const BenchFlags& flags) {
 
 }  // namespace
 
-void add_bench_command(CLI::App& app) {
+void add_bench_command(CommandLine& app) {
   auto flags = std::make_shared<BenchFlags>();
-  CLI::App* command = app.add_subcommand("bench", "measure latency percentiles");
+  Subcommand* command = app.add_subcommand("bench", "measure latency percentiles");
   add_model_path(*command, flags->model);
   add_model_flags(*command, flags->model);
   add_input_flags(*command, flags->inputs);
-  command->add_option("--warmup", flags->warmup, "runs that are not measured")->check(CLI::NonNegativeNumber);
-  command->add_option("--runs", flags->runs, "runs to measure; 0: as many as fit into --seconds")->check(CLI::NonNegativeNumber);
-  command->add_option("--seconds", flags->seconds, "how long to measure")->check(CLI::PositiveNumber);
-  command->add_option("--rate", flags->rate, "runs a second, asleep between them (default: no pauses); cpu_of_work tells what waiting costs")->check(CLI::PositiveNumber);
+  command->add_option("--warmup", flags->warmup, "runs that are not measured")->check(at_least_zero());
+  command->add_option("--runs", flags->runs, "runs to measure; 0: as many as fit into --seconds")->check(at_least_zero());
+  command->add_option("--seconds", flags->seconds, "how long to measure")->check(positive());
+  command->add_option("--rate", flags->rate, "runs a second, asleep between them (default: no pauses); cpu_of_work tells what waiting costs")->check(positive());
   command->final_callback([flags] { run(*flags); });
 }
 

@@ -87,17 +87,17 @@ void run(const CompareFlags& flags) {
 
 }  // namespace
 
-void add_compare_command(CLI::App& app) {
+void add_compare_command(CommandLine& app) {
   auto flags = std::make_shared<CompareFlags>();
-  CLI::App* command = app.add_subcommand("compare", "measure this runtime beside ONNX Runtime on the same inputs");
+  Subcommand* command = app.add_subcommand("compare", "measure this runtime beside ONNX Runtime on the same inputs");
   add_model_path(*command, flags->model);
   add_model_flags(*command, flags->model);
   add_input_flags(*command, flags->inputs);
-  command->add_option("--pairs", flags->pairs.pairs, "pairs of measurements")->check(CLI::Range(1, 10'000));
+  command->add_option("--pairs", flags->pairs.pairs, "pairs of measurements")->check(range(1, 10'000));
   command->add_option("--block-ms", flags->pairs.block_ms, "repeat shorter runs until a measurement lasts that long")
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
   command->add_option("--seconds", flags->pairs.most_seconds, "start no further pair after this time")
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
   command->add_option(
       "--mixed", flags->mixed,
       "a padded batch of texts: 16x8..128; ONNX Runtime gets its best of 1, 4 and all at a time, sorted");
@@ -106,8 +106,8 @@ void add_compare_command(CLI::App& app) {
   command->add_option("--html", flags->html, "write the report as a page that needs nothing else");
   command->add_flag("--no-memory", flags->no_memory,
                     "leave out load time and memory, which take processes of their own");
-  command->add_option("--only", flags->only)->check(CLI::IsMember({"ours", "peer"}))->group("");
-  command->add_flag("--load-only", flags->load_only)->group("");
+  command->add_option("--only", flags->only)->check(one_of({"ours", "peer"}))->hidden();
+  command->add_flag("--load-only", flags->load_only)->hidden();
   command->final_callback([flags] { run(*flags); });
 }
 

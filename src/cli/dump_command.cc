@@ -32,12 +32,12 @@ std::string dump(const DumpFlags& flags) {
 
 }  // namespace
 
-void add_dump_command(CLI::App& app) {
+void add_dump_command(CommandLine& app) {
   auto flags = std::make_shared<DumpFlags>();
-  CLI::App* command = app.add_subcommand("dump", "print a model after a stage of compiling");
+  Subcommand* command = app.add_subcommand("dump", "print a model after a stage of compiling");
   add_model_path(*command, flags->model);
   add_model_flags(*command, flags->model);
-  command->add_option("--after", flags->after, "import, rewrite or plan")->check(CLI::IsMember({"import", "rewrite", "plan"}));
+  command->add_option("--after", flags->after, "import, rewrite or plan")->check(one_of({"import", "rewrite", "plan"}));
   command->add_flag("--dot", flags->dot, "Graphviz instead of text");
   command->final_callback([flags] {
     const std::string text = dump(*flags);

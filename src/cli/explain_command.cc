@@ -200,16 +200,15 @@ void run(const ExplainFlags& flags) {
 
 }  // namespace
 
-void add_explain_command(CLI::App& app) {
+void add_explain_command(CommandLine& app) {
   auto flags = std::make_shared<ExplainFlags>();
-  CLI::App* command =
-      app.add_subcommand("explain", "show each instruction against the machine's limits, and what rules did");
+  Subcommand* command = app.add_subcommand("explain", "show each instruction against the machine's limits, and what rules did");
   add_model_path(*command, flags->model);
   add_model_flags(*command, flags->model);
   add_input_flags(*command, flags->inputs);
   command->add_option("--top", flags->top, "kinds of instructions to show; those that lose most come first")
-      ->check(CLI::Range(1, 100'000));
-  command->add_option("--repeat", flags->repeat, "runs of which the median counts")->check(CLI::Range(1, 10'000));
+      ->check(range(1, 100'000));
+  command->add_option("--repeat", flags->repeat, "runs of which the median counts")->check(range(1, 10'000));
   command->final_callback([flags] { run(*flags); });
 }
 

@@ -32,26 +32,26 @@ void limit_isa(const std::string& name) {
     kernels::limit_isa(isa);
     return;
   }
-  fail(ErrorKind::kInvalidInput, "'", name, "' is no instruction set; --isa takes sse4, avx2, avx512, amx, neon or auto");
+  throw UsageError{cat("'", name, "' is no instruction set; --isa takes sse4, avx2, avx512, amx, neon or auto")};
 }
 
-void add_model_flags(CLI::App& command, ModelFlags& flags) {
+void add_model_flags(Subcommand& command, ModelFlags& flags) {
   command.add_option("--threads", flags.threads, "threads to use; 0: every CPU of this process")
-      ->check(CLI::Range(0, 1024));
+      ->check(range(0, 1024));
   command.add_option("--rules", flags.rules,
                      "rewrite rules: none, or a comma list of -name and +name (write --rules=-name)");
   command.add_option("--rewrite-limit", flags.rewrite_limit, "stop rewriting after this many applications");
   command.add_option("--padding", flags.padding, "exact: compute rows of padding as the graph does; zero: leave them out, zeros instead")
-      ->check(CLI::IsMember({"exact", "zero"}));
+      ->check(one_of({"exact", "zero"}));
   command.add_flag("--explain-rules", flags.explain_rules,
                    "print applications and near misses of rules to standard error");
   command.add_option("--memory-limit", flags.memory_limit, "bytes that loading and running may allocate; 0: no limit")
-      ->transform(CLI::AsSizeValue(false));
+      ->byte_sizes();
   command.add_option("--isa", flags.isa, "best instruction set to use: sse4, avx2, avx512, amx, neon or auto");
   command.add_flag("--json", flags.json, "machine-readable output");
 }
 
-void add_model_path(CLI::App& command, ModelFlags& flags) {
+void add_model_path(Subcommand& command, ModelFlags& flags) {
   command.add_option("model", flags.path, "a .onnx file, or a folder with model.onnx or onnx/model.onnx")->required();
 }
 
@@ -63,7 +63,7 @@ rewrite::Options rewrite_options(const ModelFlags& flags) {
   const auto known = rule_names();
   std::set<std::string> off;
   bool none = false;
-  for (const std::string& word : CLI::detail::split(flags.rules, ',')) {
+  for (const std::string& word : split(flags.rules, ',')) {
     if (word.empty() || word == "all") continue;
     if (word == "none") {
       none = true;
@@ -74,8 +74,7 @@ rewrite::Options rewrite_options(const ModelFlags& flags) {
     if ((word[0] != '-' && word[0] != '+') || !known.contains(name)) {
       std::string list;
       for (const auto& n : known) list += cat(list.empty() ? "" : ", ", n);
-      fail(ErrorKind::kInvalidInput, "'", word,
-           "' in --rules is neither none, nor -name or +name of a rule; the rules are ", list);
+      throw UsageError{cat("'", word, "' in --rules is neither none, nor -name or +name of a rule; the rules are ", list)};
     }
     if (word[0] == '-')
       off.insert(name);
@@ -119,6 +118,17 @@ std::shared_ptr<const engine::Model> load_model(const ModelFlags& flags) {
   return model;
 }
 
-void exit_with(int code) { throw CLI::RuntimeError(code); }
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts(1);
+  for (char c : text) {
+    if (c == separator)
+      parts.emplace_back();
+    else
+      parts.back() += c;
+  }
+  return parts;
+}
+
+void exit_with(int code) { throw Exit{code}; }
 
 }  // namespace sdx::cli

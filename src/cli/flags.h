@@ -1,9 +1,10 @@
 // Flags that the commands which load a model share.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
+#include "cli/command_line.h"
 #include "engine/model.h"
 
 namespace sdx::cli {
@@ -23,16 +24,16 @@ struct ModelFlags {
 
 /// Adds the flags without the path: --threads, --rules, --rewrite-limit, --explain-rules, --memory-limit, --isa,
 /// --json.
-void add_model_flags(CLI::App& command, ModelFlags& flags);
+void add_model_flags(Subcommand& command, ModelFlags& flags);
 /// Adds the positional MODEL: a .onnx file, or a folder that holds one as model.onnx or onnx/model.onnx.
-void add_model_path(CLI::App& command, ModelFlags& flags);
+void add_model_path(Subcommand& command, ModelFlags& flags);
 
 /// `rules` as options: a comma list of -name (off), +name (on again), and none (all off; +name then switches on).
-/// Throws InvalidInput for a name that is no rule or pass.
+/// Throws UsageError for a name that is no rule or pass.
 rewrite::Options rewrite_options(const ModelFlags& flags);
 engine::ModelOptions model_options(const ModelFlags& flags);
 
-/// Lets kernels use nothing better than the set of that name; "" and "auto" change nothing. Throws InvalidInput.
+/// Lets kernels use nothing better than the set of that name; "" and "auto" change nothing. Throws UsageError.
 void limit_isa(const std::string& name);
 
 /// The model file that MODEL means. Throws InvalidInput where there is none.
@@ -40,6 +41,9 @@ std::filesystem::path model_path(const std::string& given);
 
 /// Limits the instruction set, loads the model, and prints the near misses to standard error where asked.
 std::shared_ptr<const engine::Model> load_model(const ModelFlags& flags);
+
+/// The parts of `text` between separators; one empty part of an empty text.
+std::vector<std::string> split(const std::string& text, char separator);
 
 /// Ends the program's command with that exit code after its output is complete.
 [[noreturn]] void exit_with(int code);

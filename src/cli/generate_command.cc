@@ -229,9 +229,9 @@ void Command::run() {
 
 }  // namespace
 
-void add_generate_command(CLI::App& app) {
+void add_generate_command(CommandLine& app) {
   auto flags = std::make_shared<GenerateFlags>();
-  CLI::App* command = app.add_subcommand("generate", "continue text or token ids with a language model");
+  Subcommand* command = app.add_subcommand("generate", "continue text or token ids with a language model");
   command
       ->add_option("folder", flags->model.path, "Hub folder: config.json, tokenizer.json, model files here or in onnx/")
       ->required();
@@ -240,12 +240,12 @@ void add_generate_command(CLI::App& app) {
   command->add_option("--mask", flags->mask, "attention mask of the ids, 0 for padding: [[1,1,1],[0,1,1]]");
   command->add_option("--features", flags->features, "what the encoder reads instead of ids, as a .npy file");
   command->add_option("--set", flags->set, "an argument of generate(): KEY=VALUE, the value in JSON")
-      ->allow_extra_args(false);
+      ->repeatable();
   command->add_option("--layout", flags->layout, "files to use: automatic, single, merged, split or no-past");
   command->add_option("--variant", flags->variant, "suffix of the files to use, such as quantized or fp16");
   command->add_option("--seed", flags->seed, "of sampling");
   command->add_option("--prefill-chunk", flags->prefill_chunk, "most tokens of a prompt that run at once; 0: all")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
+      ->check(range(int64_t{0}, int64_t{1} << 40));
   command->add_flag("--time", flags->time, "print tokens per second to standard error even where that is no terminal");
   add_model_flags(*command, flags->model);
   command->footer(

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <map>
 
+#include "cli/flags.h"
 #include "cli/json_tensor.h"
 #include "cli/npy.h"
 #include "cli/npz.h"
@@ -50,7 +51,7 @@ class InputReader {
   static std::pair<std::string, std::string> divide(const std::string& text, const char* flag) {
     const size_t equals = text.find('=');
     if (equals == std::string::npos || equals == 0)
-      fail(ErrorKind::kInvalidInput, flag, " takes NAME=VALUE but got '", text, "'");
+      throw UsageError{cat(flag, " takes NAME=VALUE but got '", text, "'")};
     return {text.substr(0, equals), text.substr(equals + 1)};
   }
 
@@ -94,11 +95,11 @@ class InputReader {
   void bind_shape(const std::string& text, Sizes& sizes) const {
     const auto [name, value] = divide(text, "--shape");
     Extents extents;
-    for (const std::string& word : CLI::detail::split(value, 'x')) {
+    for (const std::string& word : split(value, 'x')) {
       int64_t size = 0;
       const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), size);
       const bool whole = error == std::errc() && end == word.data() + word.size() && size >= 0;
-      if (!whole && !value.empty()) fail(ErrorKind::kInvalidInput, "'", text, "' in --shape must look like NAME=1x128");
+      if (!whole && !value.empty()) throw UsageError{cat("'", text, "' in --shape must look like NAME=1x128")};
       if (whole) extents.push_back(size);
     }
     const auto it = std::ranges::find(model_.inputs(), name, &engine::Port::name);
@@ -116,14 +117,10 @@ class InputReader {
 
 }  // namespace
 
-void add_input_flags(CLI::App& command, InputFlags& flags) {
-  command.add_option("--input", flags.inputs, "an input: NAME=FILE.npy, NAME=FILE.json or NAME=[[1,2,3]]")
-      ->take_all()
-      ->allow_extra_args(false);
+void add_input_flags(Subcommand& command, InputFlags& flags) {
+  command.add_option("--input", flags.inputs, "an input: NAME=FILE.npy, NAME=FILE.json or NAME=[[1,2,3]]")->repeatable();
   command.add_option("--inputs", flags.archive, "an archive of inputs by name: FILE.npz, or FILE.json with an object");
-  command.add_option("--shape", flags.shapes, "sizes of a random input: NAME=1x128; or of one symbol: batch=2")
-      ->take_all()
-      ->allow_extra_args(false);
+  command.add_option("--shape", flags.shapes, "sizes of a random input: NAME=1x128; or of one symbol: batch=2")->repeatable();
   command.add_option("--seed", flags.seed, "seed of the random inputs and of operators that sample");
 }
 

@@ -1,10 +1,10 @@
 // Inputs of a run from flags: files, JSON, inline values, and seeded random ones for the rest.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
+#include "cli/command_line.h"
 #include "engine/model.h"
 
 namespace sdx::cli {
@@ -17,7 +17,7 @@ struct InputFlags {
 };
 
 /// Adds --input, --inputs, --shape and --seed.
-void add_input_flags(CLI::App& command, InputFlags& flags);
+void add_input_flags(Subcommand& command, InputFlags& flags);
 
 /// One value for each of the model's inputs. Inputs that no flag gives are random: see random_inputs.h. Throws
 /// InvalidInput for names that the model does not have and for values that do not fit.

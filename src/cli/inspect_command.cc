@@ -119,9 +119,9 @@ void run(const InspectFlags& flags) {
 
 }  // namespace
 
-void add_inspect_command(CLI::App& app) {
+void add_inspect_command(CommandLine& app) {
   auto flags = std::make_shared<InspectFlags>();
-  CLI::App* command = app.add_subcommand("inspect", "show inputs, outputs, parameters, memory, operators and what is unsupported");
+  Subcommand* command = app.add_subcommand("inspect", "show inputs, outputs, parameters, memory, operators and what is unsupported");
   add_model_path(*command, flags->model);
   add_model_flags(*command, flags->model);
   add_input_flags(*command, flags->inputs);

@@ -6,6 +6,8 @@
 
 #include "cli/elements.h"
 
+template class nlohmann::basic_json<nlohmann::ordered_map>;
+
 namespace sdx::cli {
 namespace {
 

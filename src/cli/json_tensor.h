@@ -6,6 +6,8 @@
 #include "ir/fact.h"
 #include "tensor/tensor.h"
 
+extern template class nlohmann::basic_json<nlohmann::ordered_map>;  // compiled once, in json_tensor.cc
+
 namespace sdx::cli {
 
 using Json = nlohmann::ordered_json;

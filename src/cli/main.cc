@@ -1,11 +1,11 @@
 // The command line program: subcommands, and one translation of errors to exit codes.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <string>
 
 #include "api/translate.h"
+#include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/json_text.h"
@@ -44,8 +44,7 @@ void report(const sardonyx::Error& error, bool json) {
 }
 
 int run(int argc, char** argv, bool json) {
-  CLI::App app("Sardonyx runs models of the Hugging Face Hub.", "sardonyx");
-  app.require_subcommand(1);
+  sdx::cli::CommandLine app("Sardonyx runs models of the Hugging Face Hub.", "sardonyx");
   sdx::cli::add_run_command(app);
   sdx::cli::add_generate_command(app);
   sdx::cli::add_inspect_command(app);
@@ -60,16 +59,13 @@ int run(int argc, char** argv, bool json) {
   sdx::cli::add_test_onnx_command(app);
   sardonyx::cli::add_tokenize_commands(app);
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::RuntimeError& e) {
-    return e.get_exit_code();
-  } catch (const CLI::Success& e) {
-    return app.exit(e);
-  } catch (const CLI::ParseError& e) {
-    report(sardonyx::Error(sardonyx::ErrorKind::InvalidInput, e.what(), e.what(), {"command line"}), json);
+    return app.run(argc, argv);
+  } catch (const sdx::cli::Exit& e) {
+    return e.code;
+  } catch (const sdx::cli::UsageError& e) {
+    report(sardonyx::Error(sardonyx::ErrorKind::InvalidInput, e.message, e.message, {"command line"}), json);
     return kUsage;
   }
-  return 0;
 }
 
 }  // namespace

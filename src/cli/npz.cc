@@ -28,8 +28,7 @@ Archive open_archive(const std::filesystem::path& path, int flags) {
   zip_error_init_with_code(&error, code);
   const std::string why = zip_error_strerror(&error);
   zip_error_fini(&error);
-  const bool system = code == ZIP_ER_NOENT || code == ZIP_ER_OPEN || code == ZIP_ER_READ;
-  fail(system ? ErrorKind::kResource : ErrorKind::kInvalidInput, "cannot open '", path.string(), "': ", why);
+  fail(ErrorKind::kInvalidInput, "cannot open '", path.string(), "': ", why);
 }
 
 std::string read_part(zip_t* archive, zip_uint64_t index, const zip_stat_t& info) {
@@ -86,8 +85,10 @@ void write_npz(const std::filesystem::path& path, const std::vector<std::pair<st
     zip_set_file_compression(archive.get(), static_cast<zip_uint64_t>(index), ZIP_CM_STORE, 0);
   }
   if (arrays.empty()) fail(ErrorKind::kInvalidInput, "there is no tensor to write to '", path.string(), "'");
-  if (zip_close(archive.get()) != 0)
-    fail(ErrorKind::kResource, "cannot write '", path.string(), "': ", zip_strerror(archive.get()));
+  const bool written = zip_close(archive.get()) == 0;
+  const bool no_place = !written && zip_error_code_zip(zip_get_error(archive.get())) == ZIP_ER_TMPOPEN;
+  if (!written)
+    fail(no_place ? ErrorKind::kInvalidInput : ErrorKind::kResource, "cannot write '", path.string(), "': ", zip_strerror(archive.get()));
   archive.release();
 }
 

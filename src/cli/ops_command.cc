@@ -8,9 +8,9 @@
 
 namespace sdx::cli {
 
-void add_ops_command(CLI::App& app) {
+void add_ops_command(CommandLine& app) {
   auto json = std::make_shared<bool>(false);
-  CLI::App* command = app.add_subcommand("ops", "list the operators of this build");
+  Subcommand* command = app.add_subcommand("ops", "list the operators of this build");
   command->add_flag("--json", *json, "machine-readable output");
   command->final_callback([json] {
     Json list = Json::array();

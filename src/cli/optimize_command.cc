@@ -75,9 +75,9 @@ void run(const OptimizeFlags& flags) {
 
 }  // namespace
 
-void add_optimize_command(CLI::App& app) {
+void add_optimize_command(CommandLine& app) {
   auto flags = std::make_shared<OptimizeFlags>();
-  CLI::App* command = app.add_subcommand("optimize", "save the rewritten graph as ONNX");
+  Subcommand* command = app.add_subcommand("optimize", "save the rewritten graph as ONNX");
   add_model_path(*command, flags->model);
   add_model_flags(*command, flags->model);
   command->add_option("-o,--output", flags->output, "the .onnx file to write; weights over 1 GiB go beside it")

@@ -99,14 +99,14 @@ void run(const ProfileFlags& flags) {
 
 }  // namespace
 
-void add_profile_command(CLI::App& app) {
+void add_profile_command(CommandLine& app) {
   auto flags = std::make_shared<ProfileFlags>();
-  CLI::App* command = app.add_subcommand("profile", "show where a run spends its time");
+  Subcommand* command = app.add_subcommand("profile", "show where a run spends its time");
   add_model_path(*command, flags->model);
   add_model_flags(*command, flags->model);
   add_input_flags(*command, flags->inputs);
   command->add_option("--trace", flags->trace, "write the last run for chrome://tracing and Perfetto to this .json file");
-  command->add_option("--repeat", flags->repeat, "runs to average over")->check(CLI::Range(1, 1'000'000));
+  command->add_option("--repeat", flags->repeat, "runs to average over")->check(range(1, 1'000'000));
   command->final_callback([flags] { run(*flags); });
 }
 

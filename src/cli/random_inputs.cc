@@ -1,8 +1,7 @@
-// Random inputs that a model accepts.
+// Random inputs: values by what each input is for.
 #include "cli/random_inputs.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -89,122 +88,8 @@ int64_t past_length(const engine::Model& model, Sizes& sizes) {
 
 }  // namespace
 
-Sizes::Sizes(const plan::Program& program)
-    : program_(program), symbols_(*program.symbols), bindings_(static_cast<size_t>(symbols_.count()), kUnbound) {}
-
-void Sizes::bind(const Shape& shape, const Extents& extents) {
-  if (!shape.has_rank()) return;
-  bool fits = shape.rank() == extents.rank();
-  for (int d = 0; fits && d < shape.rank(); ++d) fits = unify(shape[d], extents[d], bindings_);
-  if (!fits)
-    fail(ErrorKind::kInvalidInput, "shape ", extents.text(), " does not fit ", shape.text(),
-         " with the other sizes that are given");
-}
-
-void Sizes::bind_input(const std::string& name, const Shape& shape, const Extents& extents) try {
-  bind(shape, extents);
-  given_[name] = extents;
-} catch (Error& e) {
-  e.within(cat("--shape of '", name, "'"));
-  throw;
-}
-
-bool Sizes::bind_symbol(const std::string& name, int64_t size) {
-  for (int s = 0; s < symbols_.count(); ++s) {
-    if (symbols_.name(s) != name) continue;
-    bindings_[static_cast<size_t>(s)] = size;
-    return true;
-  }
-  return false;
-}
-
-int64_t Sizes::sum_of_lengths() {
-  int64_t past = 0, fresh = 0;
-  for (int s = 0; s < symbols_.count(); ++s) {
-    const std::string& name = symbols_.name(s);
-    int64_t& bound = bindings_[static_cast<size_t>(s)];
-    if (name == "past_sequence_length" || name == "past_decoder_sequence_length")
-      past = bound == kUnbound ? bound = past_preset() : bound;
-    if (name == "sequence_length" || name == "decoder_sequence_length") fresh = bound == kUnbound ? bound = 8 : bound;
-  }
-  // The with-past graphs of Optimum fix the number of new tokens to 1 and name no symbol for it.
-  return past + (fresh > 0 ? fresh : 1);
-}
-
-/// "past_sequence_length + 1", which is one symbol of its own: the sum of its terms.
-std::optional<int64_t> Sizes::sum_of_terms(std::string_view text) {
-  int64_t total = 0;
-  for (size_t at = 0, end = 0; end != std::string_view::npos; at = end + 1) {
-    end = text.find('+', at);
-    std::string_view term = text.substr(at, end == std::string_view::npos ? end : end - at);
-    while (term.starts_with(' ')) term.remove_prefix(1);
-    while (term.ends_with(' ')) term.remove_suffix(1);
-    int64_t size = 0;
-    if (const auto [rest, error] = std::from_chars(term.data(), term.data() + term.size(), size);
-        error == std::errc() && rest == term.data() + term.size()) {
-      total += size;
-      continue;
-    }
-    int index = 0;
-    while (index < symbols_.count() && symbols_.name(index) != term) ++index;
-    if (index == symbols_.count()) return std::nullopt;
-    int64_t& bound = bindings_[static_cast<size_t>(index)];
-    if (bound == kUnbound) bound = preset(index);
-    total += bound;
-  }
-  return total;
-}
-
-int64_t Sizes::past_preset() const {
-  const auto switches = [&](plan::SlotId id) {
-    return program_.slots[static_cast<size_t>(id)].name == "use_cache_branch";
-  };
-  return std::ranges::any_of(program_.inputs, switches) ? 0 : 4;
-}
-
-int64_t Sizes::preset(int index) const {
-  for (const plan::Instruction& n : program_.instructions) {
-    for (const ir::Constraint& c : n.constraints) {
-      if (c.kind != ir::Constraint::Kind::kEqual) continue;
-      if (c.a.symbol() == index && c.b.known()) return c.b.value();
-      if (c.b.symbol() == index && c.a.known()) return c.a.value();
-    }
-  }
-  const std::string& symbol = symbols_.name(index);
-  if (holds(symbol, "past")) return past_preset();
-  if (holds(symbol, "batch")) return 1;
-  if (holds(symbol, "height") || holds(symbol, "width")) return 64;
-  if (holds(symbol, "latent")) return 4;
-  if (holds(symbol, "channel")) return 3;
-  if (holds(symbol, "seq") || holds(symbol, "length") || holds(symbol, "time") || holds(symbol, "frame")) return 8;
-  return 1;
-}
-
-Extents Sizes::extents_of(const engine::Port& port) {
-  if (const auto it = given_.find(port.name); it != given_.end()) return it->second;
-  const Shape& shape = port.fact.shape;
-  if (!shape.has_rank()) {
-    fail(ErrorKind::kInvalidInput, "input '", port.name, "' has no declared shape; give one with --shape ", port.name,
-         "=…");
-  }
-  std::vector<int> symbols;
-  for (const Dim& d : shape.dims()) d.collect_symbols(symbols);
-  for (int s : symbols) {
-    int64_t& bound = bindings_[static_cast<size_t>(s)];
-    if (bound != kUnbound) continue;
-    const std::string& name = symbols_.name(s);
-    if (name.find('+') != std::string::npos) {
-      if (const auto sum = sum_of_terms(name)) {
-        bound = *sum;
-        continue;
-      }
-    }
-    bound = holds(name, "attention_mask") || holds(name, "total_sequence") ? sum_of_lengths() : preset(s);
-  }
-  return *shape.evaluate(bindings_);
-}
-
 void fill_random(const engine::Model& model, Sizes& sizes, uint64_t seed, std::vector<Value>& values) {
+  sizes.settle(model.inputs());
   for (size_t i = 0; i < values.size(); ++i) {
     const engine::Port& port = model.inputs()[i];
     if (!values[i].empty() || port.fact.kind == ir::Kind::kOptional) continue;

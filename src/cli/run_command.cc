@@ -69,14 +69,14 @@ void run(const RunFlags& flags) {
 
 }  // namespace
 
-void add_run_command(CLI::App& app) {
+void add_run_command(CommandLine& app) {
   auto flags = std::make_shared<RunFlags>();
-  CLI::App* command = app.add_subcommand("run", "run a model and show or save its outputs");
+  Subcommand* command = app.add_subcommand("run", "run a model and show or save its outputs");
   add_model_path(*command, flags->model);
   add_model_flags(*command, flags->model);
   add_input_flags(*command, flags->inputs);
   command->add_option("--output", flags->output, "save the outputs to this .npz archive");
-  command->add_option("--repeat", flags->repeat, "how many times to run")->check(CLI::Range(1, 1'000'000'000));
+  command->add_option("--repeat", flags->repeat, "how many times to run")->check(range(1, 1'000'000'000));
   command->final_callback([flags] { run(*flags); });
 }
 

@@ -64,9 +64,9 @@ void run(const TestFlags& flags) {
 
 }  // namespace
 
-void add_test_onnx_command(CLI::App& app) {
+void add_test_onnx_command(CommandLine& app) {
   auto flags = std::make_shared<TestFlags>();
-  CLI::App* command = app.add_subcommand("test-onnx", "run folders in the layout of the ONNX backend tests");
+  Subcommand* command = app.add_subcommand("test-onnx", "run folders in the layout of the ONNX backend tests");
   command
       ->add_option("folder", flags->folders, "folders that hold model.onnx and test_data_set_*, or hold such folders")
       ->required();

@@ -276,8 +276,9 @@ void run_detokenize(const DetokenizeFlags& flags) {
   });
 }
 
-void add_tokenize(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("tokenize", "Turn text into tokens with the tokenizer of a folder");
+void add_tokenize(sdx::cli::CommandLine& app) {
+  sdx::cli::Subcommand* command =
+      app.add_subcommand("tokenize", "Turn text into tokens with the tokenizer of a folder");
   auto flags = std::make_shared<TokenizeFlags>();
   command->add_option("FOLDER", flags->folder, "Hub folder, a tokenizer.json, or a SentencePiece model")->required();
   command->add_option("TEXT", flags->texts, "Texts; without any, one text a line from standard input");
@@ -289,22 +290,21 @@ void add_tokenize(CLI::App& app) {
   command->add_flag("--no-truncation", flags->no_truncation, "Do not truncate, whatever the files say");
   command->add_option("--stride", flags->stride, "Tokens that overflowing windows share")->needs("--max-length");
   command->add_option("--truncation-strategy", flags->strategy, "How a pair shares the length")
-      ->check(CLI::IsMember({"longest_first", "only_first", "only_second"}));
-  const auto sides = CLI::IsMember({"left", "right"});
+      ->check(sdx::cli::one_of({"longest_first", "only_first", "only_second"}));
+  const auto sides = sdx::cli::one_of({"left", "right"});
   command->add_option("--truncation-side", flags->truncation_side, "Where tokens are cut off")->check(sides);
   command
-      ->add_option(
-          "--padding", flags->padding,
-          "Pad to N tokens, to the \"longest\" line (also where no value is given) or to \"max_length\"; \"none\": "
-          "do not; by default what the files say")
-      ->expected(0, 1)
-      ->default_str("longest")
-      ->check([](const std::string& value) {
-        const bool number =
-            !value.empty() && value.size() < 10 && value.find_first_not_of("0123456789") == std::string::npos;
-        const bool named = value == "none" || value == "do_not_pad" || value == "longest" || value == "max_length";
-        return number || named ? std::string() : "must be a number, longest, max_length or none";
-      });
+      ->add_option("--padding", flags->padding,
+                   "Pad to N tokens, to the \"longest\" line (also where no value is given) or to \"max_length\"; \"none\": "
+                   "do not; by default what the files say")
+      ->value_if_bare("longest")
+      ->check({[](const std::string& value) {
+                 const bool number =
+                     !value.empty() && value.size() < 10 && value.find_first_not_of("0123456789") == std::string::npos;
+                 const bool named = value == "none" || value == "do_not_pad" || value == "longest" || value == "max_length";
+                 return number || named ? std::string() : "must be a number, longest, max_length or none";
+               },
+               "number, longest, max_length or none"});
   command->add_option("--padding-side", flags->padding_side, "Where padding goes")->check(sides);
   command->add_option("--pad-to-multiple-of", flags->multiple_of, "Round the padded length up");
   command->footer(
@@ -313,16 +313,16 @@ void add_tokenize(CLI::App& app) {
       "  cat texts.txt | sardonyx tokenize models/bert --json\n"
       "  echo '[\"a question\", \"its context\"]' | sardonyx tokenize models/bert --jsonl --json --max-length 32 "
       "--stride 8");
-  command->callback([flags] {
+  command->final_callback([flags] {
     if (flags->padding == "max_length" && !flags->max_length) {
-      throw CLI::ValidationError("--padding", "max_length needs --max-length, the length to pad to");
+      throw sdx::cli::UsageError{"--padding: max_length needs --max-length, the length to pad to"};
     }
     run_tokenize(*flags);
   });
 }
 
-void add_detokenize(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("detokenize", "Turn token ids back into text");
+void add_detokenize(sdx::cli::CommandLine& app) {
+  sdx::cli::Subcommand* command = app.add_subcommand("detokenize", "Turn token ids back into text");
   auto flags = std::make_shared<DetokenizeFlags>();
   command->add_option("FOLDER", flags->folder, "Hub folder, a tokenizer.json, or a SentencePiece model")->required();
   command->add_option("ID", flags->ids, "Ids; without any, one JSON array a line from standard input");
@@ -333,12 +333,12 @@ void add_detokenize(CLI::App& app) {
       "Examples:\n"
       "  sardonyx detokenize models/bert 101 7592 2088 102 --skip-special-tokens\n"
       "  echo '[101, 7592, 2088, 102]' | sardonyx detokenize models/bert --json");
-  command->callback([flags] { run_detokenize(*flags); });
+  command->final_callback([flags] { run_detokenize(*flags); });
 }
 
 }  // namespace
 
-void add_tokenize_commands(CLI::App& app) {
+void add_tokenize_commands(sdx::cli::CommandLine& app) {
   add_tokenize(app);
   add_detokenize(app);
 }

@@ -6,6 +6,16 @@
 #include "ir/evaluate.h"
 
 namespace sdx::engine {
+namespace {
+
+/// Names the node. The model was found valid when it was loaded: what does not fit now, does not fit for these inputs.
+[[noreturn]] void blame(const Error& error, const plan::Instruction& instruction) {
+  Error again(error.kind() == ErrorKind::kInvalidModel ? ErrorKind::kInvalidInput : error.kind(), error.message());
+  for (auto place = error.trail().rbegin(); place != error.trail().rend(); ++place) again.within(*place);
+  throw again.within(cat("node '", instruction.name, "' (", instruction.op->name, ")"));
+}
+
+}  // namespace
 
 using plan::Instruction;
 using plan::kNoSlot;
@@ -360,8 +370,7 @@ void Execution::execute(std::span<const Value> inputs, std::span<const Tensor> o
     try {
       step(i, settings);
     } catch (Error& e) {
-      e.within(cat("node '", instruction.name, "' (", instruction.op->name, ")"));
-      throw;
+      blame(e, instruction);
     }
   }
   while (segment + 1 < program_.segments) start_segment(++segment, outputs);

@@ -41,7 +41,9 @@ std::shared_ptr<const Model> Model::compile(std::shared_ptr<const onnx::ModelFil
   model->file_ = std::move(file);
   ir::Graph graph = import::import_model(*model->file_, options.import);
   model->times_.import = watch.lap();
-  graph = rewrite::rewrite(std::move(graph), options.rewrite, model->report_);
+  rewrite::Options rewriting = options.rewrite;
+  rewriting.has_read = [&file = *model->file_](std::span<const std::byte> bytes) { file.release_bytes(bytes); };
+  graph = rewrite::rewrite(std::move(graph), rewriting, model->report_);
   if (options.finish) options.finish(graph);
   model->times_.rewrite = watch.lap();
   for (ir::ValueId v : graph.inputs()) model->inputs_.push_back({graph.value(v).name, graph.fact(v)});

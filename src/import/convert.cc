@@ -55,6 +55,14 @@ std::vector<int64_t> sparse_positions(const Tensor& indices, const Extents& dims
   return out;
 }
 
+/// The type of an optional's element as the text form has it, without its shape.
+std::string type_text(const onnx::TypeView& type) {
+  if (type.kind == onnx::TypeView::Kind::kTensor) return std::string(dtype_name(to_dtype(type.elem_type)));
+  const bool sequence = type.kind == onnx::TypeView::Kind::kSequence && !type.element.empty() && type.element[0].kind == onnx::TypeView::Kind::kTensor;
+  if (!sequence) fail(ErrorKind::kUnsupportedModel, "a type in an attribute is neither a tensor nor a sequence of tensors");
+  return cat("sequence(", type_text(type.element[0]), ")");
+}
+
 }  // namespace
 
 Tensor to_tensor(const onnx::ModelFile& file, const onnx::TensorView& view) try {
@@ -106,6 +114,7 @@ ir::AttrValue to_attr(const onnx::ModelFile& file, const onnx::AttributeView& vi
     case Kind::kFloats: return view.floats;
     case Kind::kInts: return view.ints;
     case Kind::kStrings: return std::vector<std::string>(view.strings.begin(), view.strings.end());
+    case Kind::kType: return type_text(view.types.at(0));
     default: fail(ErrorKind::kUnsupportedModel, "attribute '", view.name, "' is of kind ", onnx::kind_name(view.kind), ", which is not supported");
   }
 }

@@ -128,7 +128,11 @@ class Exporter {
       a.kind = onnx::AttributeView::Kind::kGraph;
       write_body(node.bodies[i], captures, a.graphs.emplace_back());
     }
-    for (const auto& [name, value] : node.attrs.map()) write_attribute(name, value, out);
+    const bool typed = node.op->name == "Optional" && node.operands().empty();
+    for (const auto& [name, value] : node.attrs.map()) {
+      if (typed && name == "type") write_element_type(graph.fact(node.outputs[0]), out);
+      else write_attribute(name, value, out);
+    }
     for (ValueId v : node.outputs) out.outputs.push_back(name_of(graph, v, names, view));
     view.nodes.push_back(std::move(out));
   }
@@ -155,6 +159,15 @@ class Exporter {
       view.nodes.back().inputs = {from};
       view.outputs.push_back({name, {}, type_of(graph.fact(graph.outputs()[i]))});
     }
+  }
+
+  /// The attribute that tells what an optional without an input would hold.
+  void write_element_type(const ir::Fact& optional, onnx::NodeView& node) {
+    onnx::AttributeView a;
+    a.name = "type";
+    a.kind = onnx::AttributeView::Kind::kType;
+    a.types = type_of(optional).element;
+    node.attributes.push_back(std::move(a));
   }
 
   /// Empty lists and texts are how an operator's struct says "not given".

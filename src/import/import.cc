@@ -20,7 +20,7 @@ using Attributes = std::map<std::string_view, const onnx::AttributeView*>;
 
 constexpr int kNewestOpset = 27;
 /// Nodes that inlined functions may add up to.
-constexpr int64_t kMaxInlined = 1'000'000;
+constexpr int64_t kMaxInlined = 300'000;
 
 std::string_view plain(std::string_view domain) { return domain == "ai.onnx" ? "" : domain; }
 
@@ -138,8 +138,19 @@ class Importer {
     for (const auto& output : view.outputs) {
       const ValueId id = scope.find(output.name);
       if (id == kNone) fail(ErrorKind::kInvalidModel, "output '", output.name, "' is produced by no node");
+      if (!scope.outer) at(cat("output '", output.name, "'"), [&] { check_declared(output.type, scope.graph.fact(id)); });
       scope.graph.add_output(std::string(output.name), id);
     }
+  }
+
+  /// A declared shape is only a hint, as exporters write what they traced; a declared type must be the one that is computed.
+  static void check_declared(const onnx::TypeView& type, const ir::Fact& fact) {
+    if (type.kind != onnx::TypeView::Kind::kTensor || type.elem_type == onnx::DataType::kUndefined) return;
+    SymbolTable unused;
+    const ir::Fact declared = to_fact({type.kind, type.elem_type, false, {}, {}}, unused);
+    if (fact.kind == declared.kind && fact.dtype == declared.dtype) return;
+    fail(ErrorKind::kInvalidModel, "it is declared as a tensor of ", dtype_name(declared.dtype), " but the graph computes ", fact.text(),
+         "; export the model again");
   }
 
   void add_nodes(const std::vector<onnx::NodeView>& nodes, Scope& scope, const Frame& frame) {

@@ -2,6 +2,7 @@
 #include "ir/evaluate.h"
 
 #include "ir/infer_context.h"
+#include "tensor/memory_budget.h"
 
 namespace sdx::ir {
 namespace {
@@ -16,9 +17,21 @@ Fact fact_of(const Slot& slot) {
   return Fact::of(Tensor(slot.view.dtype, slot.view.extents, slot.owner, slot.view.data));
 }
 
-void allocate_outputs(const OpCall& call, const InferContext& infer, std::vector<Fact>& facts,
-                      std::span<Slot* const> inputs, std::span<Slot* const> outputs) {
-  (void)infer;
+Tensor make_output(const Fact& fact, const Extents& extents, PagePool* pool) {
+  const int64_t bytes = dtype_bytes(fact.dtype, extents.count());
+  if (!pool || !PagePool::takes(static_cast<size_t>(bytes))) return Tensor(fact.dtype, extents);
+  const std::shared_ptr<MemoryBudget> budget = MemoryScope::current();
+  if (budget) budget->take(bytes);
+  auto memory = pool->take(static_cast<size_t>(bytes));
+  if (!memory) fail(ErrorKind::kResource, "cannot allocate ", bytes, " bytes for a tensor of ", dtype_name(fact.dtype));
+  std::shared_ptr<const void> owner(memory.get(), [budget, bytes, keep = memory](const void*) {
+    if (budget) budget->give(bytes);
+  });
+  return Tensor(fact.dtype, extents, std::move(owner), memory.get());
+}
+
+void allocate_outputs(const OpCall& call, const std::vector<Fact>& facts, std::span<Slot* const> inputs,
+                      std::span<Slot* const> outputs, PagePool* pool) {
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i]) continue;
     auto extents = facts[i].shape.extents();
@@ -31,7 +44,7 @@ void allocate_outputs(const OpCall& call, const InferContext& infer, std::vector
         continue;
       }
     }
-    fill(*outputs[i], Tensor(facts[i].dtype, *extents));
+    fill(*outputs[i], make_output(facts[i], *extents, pool));
   }
 }
 
@@ -47,7 +60,7 @@ const Fact& PlainHost::body_input(int, int) { fail(ErrorKind::kInternal, "an ope
 const Fact& PlainHost::body_output(int, int) { fail(ErrorKind::kInternal, "an operator with bodies cannot be folded"); }
 
 void run_concrete(const OpCall& call, std::span<Slot* const> inputs, std::span<Slot* const> outputs, RunHost& host,
-                  const Parallel& parallel) {
+                  const Parallel& parallel, PagePool* pool) {
   RunContext run(host, call.attrs, parallel, inputs, outputs);
   const Traits& traits = call.op.traits;
   if (traits.returns_values) return call.op.run(run);
@@ -62,7 +75,7 @@ void run_concrete(const OpCall& call, std::span<Slot* const> inputs, std::span<S
   InferContext infer(call.op, call.attrs, std::move(given), static_cast<int>(outputs.size()), symbols, call.bodies);
   call.op.infer(infer);
   if (traits.data_dependent) return call.op.run(run);
-  allocate_outputs(call, infer, infer.outputs(), inputs, outputs);
+  allocate_outputs(call, infer.outputs(), inputs, outputs, pool);
   if (traits.view_of >= 0) {
     const Slot& from = *inputs[static_cast<size_t>(traits.view_of)];
     if (outputs[0] && !from.owner) {

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "base/pages.h"
 #include "ir/graph.h"
 #include "ir/run_context.h"
 
@@ -34,9 +35,10 @@ struct OpCall {
 };
 
 /// Infers with the slots' concrete shapes and values, allocates the wanted outputs (non-null slots) on the heap and runs
-/// the operator. Throws as infer does, and where a constraint between sizes fails.
+/// the operator. Throws as infer does, and where a constraint between sizes fails. Outputs of the sizes that `pool`
+/// takes lie there, where one is given.
 void run_concrete(const OpCall& call, std::span<Slot* const> inputs, std::span<Slot* const> outputs, RunHost& host,
-                  const Parallel& parallel);
+                  const Parallel& parallel, PagePool* pool = nullptr);
 
 /// Checks a constraint under bindings; undecidable ones pass. Throws InvalidInput.
 void check(const Constraint& constraint, std::span<const int64_t> bindings);

@@ -105,8 +105,11 @@ fs::path ExternalFiles::resolve(std::string_view location) const {
   std::error_code problem;
   fs::path real = fs::canonical(named, problem);
   if (problem) {
-    fail(ErrorKind::kResource, "cannot open '", named.string(),
+    fail(ErrorKind::kInvalidModel, "cannot open '", named.string(),
          "', which holds weights of the model: ", problem.message(), "; put it beside the model file");
+  }
+  if (!fs::is_regular_file(real, problem)) {
+    fail(ErrorKind::kInvalidModel, "'", named.string(), "', which is to hold weights of the model, is no regular file; put the file itself there");
   }
   for (const fs::path& tree : allowed_) {
     if (is_within(real, tree)) return real;
@@ -144,6 +147,13 @@ SharedBytes ExternalFiles::bytes(const TensorView& tensor) const {
 
 std::shared_ptr<const MappedFile> ExternalFiles::file_of(const TensorView& tensor) const {
   return open(external_place(tensor).location).mapping;
+}
+
+void ExternalFiles::release_bytes(std::span<const std::byte> bytes) const {
+  const std::lock_guard lock(opened_->mutex);
+  for (const auto& [location, file] : opened_->files) {
+    if (file.mapping) file.mapping->dont_need(bytes);
+  }
 }
 
 void ExternalFiles::release_all() const {

@@ -51,13 +51,14 @@ class ExternalFiles {
   void provide(std::string_view location, SharedBytes bytes);
 
   /// The elements of an external tensor in the plain layout (onnx/tensor_data.h), at any alignment. Throws
-  /// InvalidModel for a place that breaks the rules or does not hold exactly the tensor's bytes, Resource for a file
-  /// that cannot be read. A tensor without elements needs no file.
+  /// InvalidModel for a place that breaks the rules, holds no readable file or not exactly the tensor's bytes. A tensor without elements needs no file.
   SharedBytes bytes(const TensorView& tensor) const;
 
   /// The mapped file that holds `tensor`; null when its bytes were provided.
   std::shared_ptr<const MappedFile> file_of(const TensorView& tensor) const;
-  /// The pages of all mapped files may go until they are read again.
+  /// The pages that hold these bytes, where a mapped file does, may go until they are read again.
+  void release_bytes(std::span<const std::byte> bytes) const;
+  /// The same for all bytes of all mapped files.
   void release_all() const;
 
  private:

@@ -75,6 +75,11 @@ void ModelFile::release(const TensorView& tensor) const {
   if (const auto mapping = mapping_of(tensor)) mapping->dont_need(tensor_bytes(tensor).bytes);
 }
 
+void ModelFile::release_bytes(std::span<const std::byte> bytes) const {
+  if (mapping_) mapping_->dont_need(bytes);
+  external_.release_bytes(bytes);
+}
+
 void ModelFile::release_all() const {
   if (mapping_) mapping_->dont_need(mapping_->bytes());
   external_.release_all();

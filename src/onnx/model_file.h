@@ -44,6 +44,8 @@ class ModelFile {
   void read_ahead(const TensorView& tensor) const;
   /// Hints that the elements have been copied elsewhere and their pages may go.
   void release(const TensorView& tensor) const;
+  /// The same for bytes that may lie in one of the mapped files, or anywhere else.
+  void release_bytes(std::span<const std::byte> bytes) const;
   /// Hints that whatever will be needed of the mapped files has been copied: all their pages may go until they are read
   /// again.
   void release_all() const;

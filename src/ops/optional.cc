@@ -16,9 +16,26 @@ void run_get(RunContext& c) {
   c.set_output(0, c.input_value(0));
 }
 
+struct OptionalAttrs {
+  std::string type;  ///< of the element where there is no input: "float32", "sequence(int64)"
+  bool operator==(const OptionalAttrs&) const = default;
+  static constexpr auto fields() { return std::tuple{field("type", &OptionalAttrs::type)}; }
+};
+
+Fact declared_element(InferContext& c) {
+  constexpr std::string_view kPrefix = "sequence(";
+  std::string_view type = c.attrs<OptionalAttrs>().type;
+  const bool sequence = type.starts_with(kPrefix) && type.ends_with(')');
+  if (sequence) type = type.substr(kPrefix.size(), type.size() - kPrefix.size() - 1);
+  const auto dtype = dtype_from_name(type);
+  if (!dtype) c.invalid("an Optional needs an input or the attribute 'type' with a tensor or a sequence of tensors; it has '", type, "'");
+  Fact out = Fact::tensor(*dtype, Shape());
+  if (sequence) out.kind = ir::Kind::kSequence;
+  return out;
+}
+
 void infer_make(InferContext& c) {
-  if (!c.has(0)) c.unsupported("an Optional without an input, whose type only its attribute tells");
-  Fact out = c.input(0);
+  Fact out = c.has(0) ? c.input(0) : declared_element(c);
   out.optional_sequence = out.kind == ir::Kind::kSequence || out.optional_sequence;
   out.kind = ir::Kind::kOptional;
   out.constant = {};
@@ -26,7 +43,7 @@ void infer_make(InferContext& c) {
   c.set(0, std::move(out));
 }
 
-void run_make(RunContext& c) { c.set_output(0, c.input_value(0)); }
+void run_make(RunContext& c) { c.set_output(0, c.has_input(0) ? c.input_value(0) : Value()); }
 
 void infer_has(InferContext& c) { c.set(0, DType::kBool, Shape(std::vector<Dim>{})); }
 
@@ -39,7 +56,7 @@ const Op kFamily[] = {
      .name = "Optional",
      .inputs = {0, 1},
      .outputs = {1, 1},
-     .parse = Attrs::parse<NoAttrs>,
+     .parse = Attrs::parse<OptionalAttrs>,
      .infer = infer_make,
      .run = run_make,
      .traits = kValues,

@@ -85,6 +85,7 @@ class Planner {
   void classify() {
     bind_inputs();
     dynamic_.assign(static_cast<size_t>(graph_.node_count()), false);
+    binds_symbol_.assign(static_cast<size_t>(graph_.node_count()), false);
     segment_of_node_.assign(static_cast<size_t>(graph_.node_count()), 0);
     for (NodeId id : order_) {
       const Node& n = graph_.node(id);
@@ -98,6 +99,7 @@ class Planner {
       for (ValueId v : n.outputs) {
         if (v != kNone && graph_.fact(v).kind == ir::Kind::kTensor) bound |= bind_outputs(graph_.fact(v).shape);
       }
+      binds_symbol_[static_cast<size_t>(id)] = bound;
       if (bound) ++segments_;
     }
   }
@@ -149,7 +151,9 @@ class Planner {
     }
     for (auto it = order_.rbegin(); it != order_.rend(); ++it) {
       const Node& n = graph_.node(*it);
-      const bool wanted = std::ranges::any_of(n.outputs, [&](ValueId v) { return v != kNone && needed_value_[static_cast<size_t>(v)]; });
+      // What binds a symbol runs even where nobody reads its elements: sizes and known values are computed from the symbol.
+      const bool wanted = binds_symbol_[static_cast<size_t>(*it)] ||
+                          std::ranges::any_of(n.outputs, [&](ValueId v) { return v != kNone && needed_value_[static_cast<size_t>(v)]; });
       if (!wanted) continue;
       needed_node_[static_cast<size_t>(*it)] = true;
       for (size_t i = 0; i < n.inputs.size(); ++i) {
@@ -317,6 +321,7 @@ class Planner {
   std::vector<SlotId> slot_of_;
   std::vector<int> segment_of_node_;
   std::vector<bool> dynamic_;
+  std::vector<bool> binds_symbol_;  ///< nodes whose outputs' sizes give symbols their values
   std::vector<bool> needed_value_;
   std::vector<bool> needed_node_;
   int segments_ = 1;

@@ -92,6 +92,13 @@ bool drop_captures(Graph& graph, NodeId id) {
   return changed;
 }
 
+/// Constants that nobody uses keep no memory.
+void drop_unused_constants(Graph& graph) {
+  for (ValueId v = 0; v < graph.value_count(); ++v) {
+    if (graph.fact(v).constant.defined() && !is_used(graph, v)) graph.value(v).fact.constant = {};
+  }
+}
+
 }  // namespace
 
 bool remove_dead(Graph& graph) {
@@ -106,6 +113,7 @@ bool remove_dead(Graph& graph) {
     graph.remove(*it);
     changed = true;
   }
+  drop_unused_constants(graph);
   return changed;
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ir/evaluate.h"
+#include "ops/op_table.h"
 #include "rewrite/passes.h"
 
 namespace sdx::rewrite {
@@ -15,6 +16,7 @@ using ir::ValueId;
 namespace {
 
 constexpr int64_t kAlwaysBytes = 1 << 20;
+constexpr int64_t kLargeBytes = 1 << 16;
 
 bool foldable(const Graph& graph, const Node& n) {
   const ir::Traits& t = n.op->traits;
@@ -33,24 +35,13 @@ int64_t bytes_of(const Graph& graph, std::span<const ValueId> values) {
   return total;
 }
 
-bool same_memory(const Tensor& a, const Tensor& b) {
-  return a.dtype() == b.dtype() && a.extents() == b.extents() && a.view().data == b.view().data;
-}
-
 std::vector<Tensor> inputs_of(const Graph& graph, const Node& n) {
   std::vector<Tensor> out;
   for (ValueId v : n.inputs) out.push_back(v == kNone ? Tensor() : graph.fact(v).constant);
   return out;
 }
 
-const Progress::Folded* find_folded(const Progress& progress, const Node& n, const std::vector<Tensor>& inputs) {
-  for (const auto& f : progress.folded) {
-    if (f.op == n.op && f.attrs == n.attrs && std::ranges::equal(f.inputs, inputs, same_memory) && f.outputs.size() == n.outputs.size()) return &f;
-  }
-  return nullptr;
-}
-
-std::vector<Tensor> evaluate(const Node& n, const std::vector<Tensor>& inputs) {
+std::vector<Tensor> evaluate(const Node& n, const std::vector<Tensor>& inputs, Progress& progress) {
   std::vector<ir::Slot> slots(n.inputs.size() + n.outputs.size());
   std::vector<ir::Slot*> in, out;
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -66,11 +57,20 @@ std::vector<Tensor> evaluate(const Node& n, const std::vector<Tensor>& inputs) {
     ir::fill(slots[i], given);
   }
   for (size_t i = 0; i < n.outputs.size(); ++i) out.push_back(n.outputs[i] == kNone ? nullptr : &slots[inputs.size() + i]);
+  // Packed weights stay; what other operators make of constants is mostly packed in turn.
+  PagePool* const pool = n.op->domain == ops::kOwnDomain ? &progress.packed : nullptr;
   ir::PlainHost host;
-  ir::run_concrete({*n.op, n.attrs, {}}, in, out, host, Parallel(0));
+  ir::run_concrete({*n.op, n.attrs, {}}, in, out, host, Parallel(0), pool);
   std::vector<Tensor> results;
   for (ir::Slot* s : out) results.push_back(s ? ir::to_value(*s).tensor() : Tensor());
   return results;
+}
+
+void tell_read(const std::vector<Tensor>& inputs, const Progress& progress) {
+  for (const Tensor& t : inputs) {
+    if (!progress.options.has_read || !t.defined() || t.view().bytes() < kLargeBytes) continue;
+    progress.options.has_read({t.view().data, static_cast<size_t>(t.view().bytes())});
+  }
 }
 
 /// The fact without what says how it was computed: known from symbols that every run binds.
@@ -85,35 +85,52 @@ bool is_stable(const ir::Fact& fact, const Progress& progress) {
 bool fold_node(Graph& graph, NodeId id, Progress& progress) {
   const Node& n = graph.node(id);
   const int64_t bytes = bytes_of(graph, n.outputs);
-  auto inputs = inputs_of(graph, n);
-  const Progress::Folded* known = find_folded(progress, n, inputs);
-  if (!known) {
+  const auto inputs = inputs_of(graph, n);
+  FoldCache::Entry& known = progress.folded.entry(n, inputs);
+  if (!known.complete()) {
     if (bytes > kAlwaysBytes && bytes > progress.fold_left) return false;
-    std::vector<Tensor> results;
     try {
-      results = evaluate(n, inputs);
+      known.outputs = evaluate(n, inputs, progress);
     } catch (Error& e) {
       e.within(cat("node '", n.name, "' (", n.op->name, ")"));
       throw;
     }
+    tell_read(inputs, progress);
     progress.fold_left -= bytes;
-    progress.folded.push_back({n.op, n.attrs, std::move(inputs), std::move(results)});
-    known = &progress.folded.back();
   }
   const std::vector<ValueId> outputs = n.outputs;
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (outputs[i] == kNone) continue;
     const std::string name = graph.value(outputs[i]).name;
-    graph.replace_uses(outputs[i], graph.add_constant(name, known->outputs[i]));
+    graph.replace_uses(outputs[i], graph.add_constant(name, known.outputs[i]));
   }
   graph.remove(id);
   return true;
 }
 
+/// Nodes of large constants, the largest first: while one is folded, its operands and its result are resident.
+bool fold_large(Graph& graph, Progress& progress) {
+  if (!progress.allowed("fold-constant")) return false;
+  std::vector<std::pair<int64_t, NodeId>> large;
+  for (NodeId id = 0; id < graph.node_count(); ++id) {
+    const Node& n = graph.node(id);
+    if (!n.op || !foldable(graph, n)) continue;
+    if (const int64_t bytes = bytes_of(graph, n.inputs); bytes >= kLargeBytes) large.emplace_back(-bytes, id);
+  }
+  std::ranges::sort(large);
+  bool changed = false;
+  for (const auto& [bytes, id] : large) {
+    if (!progress.allowed("fold-constant") || !fold_node(graph, id, progress)) continue;
+    progress.count("fold-constant");
+    changed = true;
+  }
+  return changed;
+}
+
 }  // namespace
 
 bool fold(Graph& graph, Progress& progress) {
-  bool changed = false;
+  bool changed = fold_large(graph, progress);
   for (NodeId id : graph.order()) {
     const Node& n = graph.node(id);
     if (progress.allowed("fold-constant") && foldable(graph, n) && fold_node(graph, id, progress)) {
@@ -133,7 +150,9 @@ bool fold(Graph& graph, Progress& progress) {
       changed = true;
     }
   }
-  return remove_dead(graph) || changed;
+  changed |= remove_dead(graph);
+  progress.folded.drop_unused();
+  return changed;
 }
 
 }  // namespace sdx::rewrite

@@ -3,7 +3,9 @@
 
 #include <vector>
 
+#include "base/pages.h"
 #include "ir/graph.h"
+#include "rewrite/fold_cache.h"
 #include "rewrite/rewrite.h"
 
 namespace sdx::rewrite {
@@ -14,14 +16,8 @@ struct Progress {
   Report& report;
   int64_t fold_left;           ///< bytes that folding may still make
   std::vector<bool> stable;    ///< symbols that every run binds from the model's inputs alone
-  /// Results of folding by operator, attributes and the constants' memory, so that weights that branches and bodies
-  /// share are packed once.
-  struct Folded {
-    const ir::Op* op;
-    ir::Attrs attrs;
-    std::vector<Tensor> inputs, outputs;
-  };
-  std::vector<Folded> folded = {};
+  FoldCache folded = {};
+  PagePool packed = {};  ///< where small packed weights lie
 
   /// Counts an application; false where the rule is off or the limit is reached.
   bool allowed(const std::string& rule) const;

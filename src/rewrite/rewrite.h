@@ -1,7 +1,9 @@
 // rewrite: a graph becomes a smaller one that computes the same.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,8 @@ struct Options {
   bool known_values = true;            ///< values known from symbols leave the graph; false for saving it as ONNX
   bool zero_padding = false;           ///< leave out rows that the attention mask excludes: zeros in the outputs
   int64_t fold_bytes = int64_t{1} << 32;  ///< constants that folding may make, in all
+  /// Told of the bytes of a large constant that folding has read and that may not be read again; may be empty.
+  std::function<void(std::span<const std::byte>)> has_read;
 };
 
 /// What happened.

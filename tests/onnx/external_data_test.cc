@@ -190,10 +190,10 @@ TEST(ExternalData, ChecksOffsetsAndLengths) {
 TEST(ExternalData, SaysWhichFileIsMissingOrNotAFile) {
   TempFolder folder;
   const auto model = folder.write("m.onnx", model_with({{"location", "w.bin"}}));
-  EXPECT_EQ(error_of(model).kind(), ErrorKind::kResource);
+  EXPECT_EQ(error_of(model).kind(), ErrorKind::kInvalidModel);
   EXPECT_NE(error_of(model).message().find("w.bin"), std::string::npos);
   fs::create_directory(folder.path() / "w.bin");
-  EXPECT_NE(error_of(model).message().find("a directory"), std::string::npos);
+  EXPECT_NE(error_of(model).message().find("no regular file"), std::string::npos);
   fs::remove(folder.path() / "w.bin");
   ASSERT_EQ(::mkfifo((folder.path() / "w.bin").c_str(), 0600), 0);
   EXPECT_NE(error_of(model).message().find("named pipe"), std::string::npos);

@@ -17,7 +17,7 @@ std::string reason(const fs::path& path) {
   try {
     MappedFile::open(path);
   } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::kResource);
+    EXPECT_EQ(error.kind(), ErrorKind::kInvalidInput);
     return error.what();
   }
   return "mapped";
