@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <new>
 
 namespace sdx {
 
@@ -13,6 +14,28 @@ inline constexpr size_t kLargeBlockBytes = size_t{4} << 20;
 void* map_pages(size_t bytes) noexcept;
 /// Gives back what map_pages() made with the same size.
 void unmap_pages(void* memory, size_t bytes) noexcept;
+
+/// Allocates large blocks of containers that way, small ones as usual.
+template <class T>
+struct PageAllocator {
+  using value_type = T;
+  PageAllocator() = default;
+  template <class U>
+  PageAllocator(const PageAllocator<U>&) {}  // NOLINT: implicit as the standard wants it
+
+  T* allocate(size_t count) {
+    const size_t bytes = count * sizeof(T);
+    if (bytes < kLargeBlockBytes) return static_cast<T*>(::operator new(bytes));
+    void* const memory = map_pages(bytes);
+    if (memory == nullptr) throw std::bad_alloc();
+    return static_cast<T*>(memory);
+  }
+  void deallocate(T* memory, size_t count) noexcept {
+    const size_t bytes = count * sizeof(T);
+    bytes < kLargeBlockBytes ? ::operator delete(memory) : unmap_pages(memory, bytes);
+  }
+  bool operator==(const PageAllocator&) const = default;
+};
 
 /// Blocks that live about equally long, side by side on huge pages; each keeps the pages of its neighbours. For one
 /// thread.

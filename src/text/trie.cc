@@ -17,7 +17,7 @@ constexpr int kTries = 12;
 /// Free cells form a doubly linked ring through `base` (next) and `value` (previous).
 class Trie::Builder {
  public:
-  Builder(std::vector<Node>& nodes, std::vector<Key>& keys) : nodes_(nodes), keys_(keys) {}
+  Builder(Nodes& nodes, std::vector<Key>& keys) : nodes_(nodes), keys_(keys) {}
 
   void build() {
     add_block();
@@ -162,7 +162,7 @@ class Trie::Builder {
     }
   }
 
-  std::vector<Node>& nodes_;
+  Nodes& nodes_;
   std::vector<Key>& keys_;
   std::vector<Key> sorted_;
   std::vector<Range> work_;
@@ -174,7 +174,10 @@ Trie::Trie() : nodes_(256) { nodes_[kRoot].parent = kNowhere - 1; }
 
 Trie::Trie(std::vector<Key>& keys) {
   keys.erase(std::remove_if(keys.begin(), keys.end(), [](const Key& k) { return k.first.empty(); }), keys.end());
-  nodes_.reserve(keys.size() * 3 + 256);
+  // Growing would copy; memory that is reserved and never written costs nothing.
+  size_t bytes = 0;
+  for (const Key& key : keys) bytes += key.first.size();
+  nodes_.reserve(std::min(bytes, keys.size() * 8) + 256);
   Builder(nodes_, keys).build();
 }
 

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/pages.h"
+
 namespace sdx::text {
 
 class Trie {
@@ -39,8 +41,9 @@ class Trie {
     uint32_t parent = kNowhere;
     int32_t value = -1;
   };
+  using Nodes = std::vector<Node, PageAllocator<Node>>;
   class Builder;
-  std::vector<Node> nodes_;
+  Nodes nodes_;
 };
 
 }  // namespace sdx::text
