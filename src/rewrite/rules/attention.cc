@@ -176,30 +176,6 @@ Rule absorb_transpose(const std::string& name) {
       });
 }
 
-/// FusedAttention whose queries (or keys) are x times or over a number reads x, with another scale.
-Rule fold_scale(const std::string& name) {
-  const Pattern scaled = either({div(any("inner"), scalar("divisor")), mul(any("inner"), scalar("factor"))});
-  const bool queries = name == "q";
-  return fuse("fold-scale-" + name)
-      .match(op_prefix_in(ops::kOwnDomain, "FusedAttention", {queries ? scaled : any("q"), queries ? any("k") : scaled}, "attention"))
-      .when("attention has a scale of its own", [](const Match& m) { return m.node("attention").attrs.map().contains("scale"); })
-      .when("the scale stays finite and above 0", [](const Match& m) {
-        const double scale = m.attr<float>("attention", "scale", 1.0f) * scale_of(m);
-        return scale > 1e-30 && scale < 1e30;
-      })
-      .when("the number has no axes that x lacks", [queries](const Match& m) {
-        const Shape& inner = m.fact("inner").shape;
-        return inner.has_rank() && inner == m.graph().fact(m.node("attention").inputs[queries ? 0 : 1]).shape;
-      })
-      .replace([queries](Match& m) {
-        ir::AttrMap attrs = m.node("attention").attrs.map();
-        attrs["scale"] = static_cast<float>(m.attr<float>("attention", "scale", 1.0f) * scale_of(m));
-        std::vector<ir::ValueId> inputs = m.node("attention").inputs;
-        inputs[queries ? 0 : 1] = m["inner"];
-        return m.own("FusedAttention", attrs, inputs);
-      });
-}
-
 // Transpose(attention, [0, 2, 1, 3]) => attention that writes [b, s, h, d]
 Rule absorb_output() {
   return fuse("absorb-transpose-out")
@@ -220,8 +196,7 @@ Rule absorb_output() {
 }  // namespace
 
 std::vector<Rule> attention_rules() {
-  return {plain(), masked(), batched_heads(), absorb_transpose("q"), absorb_transpose("k"), absorb_transpose("v"), absorb_output(),
-          fold_scale("q"), fold_scale("k")};
+  return {plain(), masked(), batched_heads(), absorb_transpose("q"), absorb_transpose("k"), absorb_transpose("v"), absorb_output()};
 }
 
 }  // namespace sdx::rewrite
