@@ -43,7 +43,7 @@ TEST(Model, LogsTheStepsOfLoading) {
 }
 
 TEST(Model, NamesAMissingFile) {
-  EXPECT_EQ(kind_of([] { Model::load("no/such/file.onnx"); }), ErrorKind::Resource);
+  EXPECT_EQ(kind_of([] { Model::load("no/such/file.onnx"); }), ErrorKind::InvalidInput);
 }
 
 TEST(Session, RunsOnNamedTensors) {
