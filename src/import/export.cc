@@ -130,6 +130,10 @@ class Exporter {
     }
     const bool typed = node.op->name == "Optional" && node.operands().empty();
     for (const auto& [name, value] : node.attrs.map()) {
+      // Members that only older opsets or a sibling operator use; 0 is what the standard means without them.
+      const bool sibling = node.op->name == "InstanceNormalization" && name != "epsilon";
+      const bool older = (name == "flatten" || name == "per_group") && value == ir::AttrValue(int64_t{0});
+      if (sibling || older) continue;
       if (typed && name == "type") write_element_type(graph.fact(node.outputs[0]), out);
       else write_attribute(name, value, out);
     }

@@ -23,6 +23,11 @@ struct SoftmaxAttrs {
 void upgrade(Call& c) {
   if (c.version >= 13) return;
   c.default_attr("axis", int64_t{1});
+  // Along the last axis both meanings are the same, and a file can say only the newer one.
+  const auto* axis = std::get_if<int64_t>(&c.attrs["axis"]);
+  const bool ranked = !c.inputs.empty() && c.inputs[0] != ir::kNone && c.graph.fact(c.inputs[0]).shape.has_rank();
+  const int64_t last = ranked ? c.graph.fact(c.inputs[0]).rank() - 1 : -1;
+  if (axis && (*axis == -1 || (ranked && *axis == last))) return;
   c.attrs["flatten"] = int64_t{1};
 }
 
