@@ -37,20 +37,46 @@ std::shared_ptr<const Layout> LayoutCache::find(int segment, const Bindings& bin
   return recent_.front().second;
 }
 
-std::shared_ptr<const Layout> LayoutCache::find_growing(int segment, const Bindings& bindings) {
-  if (program_.growing.empty()) return find(segment, bindings);
+Bindings LayoutCache::greatest_allowed(int segment, Bindings bindings) const {
+  for (int64_t more = kRange / 2; more > 0; more /= 2) {
+    Bindings tried = bindings;
+    for (int s : program_.growing) {
+      const auto at = static_cast<size_t>(s);
+      if (tried[at] != kUnbound) tried[at] = std::min(tried[at] + more, rounded_[at]);
+    }
+    try {
+      plan::make_layout(program_, segment, tried);
+      bindings = std::move(tried);
+    } catch (const Error&) {
+    }
+  }
+  return bindings;
+}
+
+/// Ends of ranges may be more than the model allows where what is asked for is not; that is found out once.
+const Bindings& LayoutCache::end_of_range(int segment, const Bindings& bindings) {
   rounded_ = bindings;
   for (int s : program_.growing) {
     int64_t& value = rounded_[static_cast<size_t>(s)];
     if (value != kUnbound) value = value / kRange * kRange + kRange - 1;
   }
-  std::shared_ptr<const Layout> layout;
-  try {
-    layout = find(segment, rounded_);
-  } catch (const Error&) {
-    // The end of the range may be more than the model allows; what is asked for may not.
+  for (const Cut& cut : cuts_) {
+    if (cut.segment == segment && cut.end == rounded_) return cut.allowed;
   }
-  return layout && plan::fits(program_, *layout, bindings) ? layout : find(segment, bindings);
+  try {
+    find(segment, rounded_);
+    return rounded_;
+  } catch (const Error&) {
+    find(segment, bindings);
+    if (cuts_.size() == kMost) cuts_.clear();
+    return cuts_.emplace_back(Cut{segment, rounded_, greatest_allowed(segment, bindings)}).allowed;
+  }
+}
+
+std::shared_ptr<const Layout> LayoutCache::find_growing(int segment, const Bindings& bindings) {
+  if (program_.growing.empty()) return find(segment, bindings);
+  auto layout = find(segment, end_of_range(segment, bindings));
+  return plan::fits(program_, *layout, bindings) ? layout : find(segment, bindings);
 }
 
 /// The services of a run for its operators.

@@ -27,6 +27,14 @@ class LayoutCache {
 
  private:
   using Key = std::pair<int, Bindings>;
+  /// A range whose end the model does not allow, and the greatest values that it does.
+  struct Cut {
+    int segment;
+    Bindings end, allowed;
+  };
+  const Bindings& end_of_range(int segment, const Bindings& bindings);
+  Bindings greatest_allowed(int segment, Bindings bindings) const;
+
   static constexpr size_t kMost = 32;
   static constexpr int64_t kRange = 64;  ///< values of a growing symbol that share a layout
 
@@ -34,6 +42,7 @@ class LayoutCache {
   std::mutex mutex_;
   std::list<std::pair<Key, std::shared_ptr<const plan::Layout>>> recent_;  ///< most recently used first
   Bindings rounded_;
+  std::vector<Cut> cuts_;
 };
 
 /// What the instructions of a run took, for the profiler.
