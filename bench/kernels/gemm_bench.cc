@@ -40,7 +40,8 @@ void product(benchmark::State& state) {
   gemm.n = state.range(1);
   gemm.k = state.range(2);
   gemm.packed_type = static_cast<WeightType>(state.range(3));
-  if (gemm.packed_type == WeightType::kSplit && !gemm_splits()) return state.SkipWithError("no matrix units on this machine");
+  if (gemm.packed_type == WeightType::kSplit && !gemm_splits())
+    return state.SkipWithError("no matrix units on this machine");
   const Floats a = random_block(gemm.m * gemm.k);
   const Floats b = random_block(gemm.k * gemm.n);
   const Floats c = random_block(gemm.m * gemm.n);

@@ -131,17 +131,19 @@ struct ValueInfo {
 };
 
 /// How floats may be computed. There is one policy so far: half types are stored as they are and computed in float32.
-/// On matrix units (AMX) a float is a number of 24 bits under a scale that its row, column or tile shares; rows of similar
-/// magnitude then have the error of float32 sums. The rule "split-products" switches that off for products with weights.
+/// On matrix units (AMX) a float is a number of 24 bits under a scale that its row, column or tile shares; rows of
+/// similar magnitude then have the error of float32 sums. The rule "split-products" switches that off for products with
+/// weights.
 enum class Precision : uint8_t { Float32 };
 
 struct Options {
-  int threads = 0;            ///< threads of a run, the calling one included; 0: every CPU of this process
+  int threads = 0;  ///< threads of a run, the calling one included; 0: every CPU of this process
   Precision precision = Precision::Float32;
-  int64_t memory_limit = 0;   ///< bytes that loading and running may allocate beyond mapped files; 0: none
-  bool rewrite = true;        ///< false: the graph runs as it was exported
-  /// Tokens that the input "attention_mask" (0 and 1 only) excludes are not computed, in models whose attention excludes
-  /// exactly those: their rows of the outputs are zeros, the others as without. Batches of mixed lengths run faster.
+  int64_t memory_limit = 0;  ///< bytes that loading and running may allocate beyond mapped files; 0: none
+  bool rewrite = true;       ///< false: the graph runs as it was exported
+  /// Tokens that the input "attention_mask" (0 and 1 only) excludes are not computed, in models whose attention
+  /// excludes exactly those: their rows of the outputs are zeros, the others as without. Batches of mixed lengths run
+  /// faster.
   bool zero_padding = false;
   std::vector<std::string> rules_off;  ///< names of rewrite rules that shall not run
   /// Receives one line for each step of loading; must not throw.
@@ -169,10 +171,10 @@ struct ProfileEntry {
 };
 
 struct RunOptions {
-  std::optional<CancellationToken> cancel;  ///< a run that it stops throws Cancelled
+  std::optional<CancellationToken> cancel;                        ///< a run that it stops throws Cancelled
   std::optional<std::chrono::steady_clock::time_point> deadline;  ///< a run that passes it throws Cancelled
-  std::vector<ProfileEntry>* profile = nullptr;  ///< receives the run's operators in order
-  uint64_t seed = 0;                             ///< of operators that sample
+  std::vector<ProfileEntry>* profile = nullptr;                   ///< receives the run's operators in order
+  uint64_t seed = 0;                                              ///< of operators that sample
 };
 
 /// A compiled model: immutable, cheap to copy, shared by sessions.

@@ -52,25 +52,30 @@ Tensor::Tensor(DataType type, std::vector<int64_t> shape) {
 
 Tensor Tensor::borrow(DataType type, std::vector<int64_t> shape, void* data) {
   return guarded([&] {
-    return Access::wrap(sdx::Tensor(static_cast<sdx::DType>(type), checked_extents(shape), nullptr, static_cast<const std::byte*>(data)));
+    return Access::wrap(sdx::Tensor(static_cast<sdx::DType>(type), checked_extents(shape), nullptr,
+                                    static_cast<const std::byte*>(data)));
   });
 }
 
 size_t Tensor::bytes() const {
-  return guarded([&] { return static_cast<size_t>(sdx::dtype_bytes(static_cast<sdx::DType>(type_), static_cast<int64_t>(count_))); });
+  return guarded([&] {
+    return static_cast<size_t>(sdx::dtype_bytes(static_cast<sdx::DType>(type_), static_cast<int64_t>(count_)));
+  });
 }
 
 void Tensor::require_type(DataType type) const {
   if (type == type_) return;
   guarded([&] {
-    sdx::fail(sdx::ErrorKind::kInvalidInput, "the tensor holds ", sdx::dtype_name(static_cast<sdx::DType>(type_)), " but is read as ",
-              sdx::dtype_name(static_cast<sdx::DType>(type)));
+    sdx::fail(sdx::ErrorKind::kInvalidInput, "the tensor holds ", sdx::dtype_name(static_cast<sdx::DType>(type_)),
+              " but is read as ", sdx::dtype_name(static_cast<sdx::DType>(type)));
   });
 }
 
 void Tensor::require_count(size_t count) const {
   if (count == count_) return;
-  guarded([&] { sdx::fail(sdx::ErrorKind::kInvalidInput, "the shape has ", count_, " elements but ", count, " values are given"); });
+  guarded([&] {
+    sdx::fail(sdx::ErrorKind::kInvalidInput, "the shape has ", count_, " elements but ", count, " values are given");
+  });
 }
 
 struct Model::Impl {
@@ -86,7 +91,7 @@ Model Model::load(const std::string& path, const Options& options) {
     internal.memory_limit = options.memory_limit;
     internal.rewrite.enabled = options.rewrite;
     internal.rewrite.off = options.rules_off;
-  internal.rewrite.zero_padding = options.zero_padding;
+    internal.rewrite.zero_padding = options.zero_padding;
     auto impl = std::make_shared<Impl>();
     impl->model = sdx::engine::Model::load(model_file(path), internal);
     impl->parallel = sdx::Parallel(options.threads);
@@ -96,7 +101,8 @@ Model Model::load(const std::string& path, const Options& options) {
     if (options.log) {
       const auto& t = impl->model->times();
       options.log(sdx::cat("read '", path, "' in ", t.read, " ms, imported in ", t.import, " ms"));
-      options.log(sdx::cat("rewrote in ", t.rewrite, " ms, planned in ", t.plan, " ms: ", impl->model->program().instructions.size(), " instructions"));
+      options.log(sdx::cat("rewrote in ", t.rewrite, " ms, planned in ", t.plan,
+                           " ms: ", impl->model->program().instructions.size(), " instructions"));
     }
     Model out;
     out.impl_ = std::move(impl);
@@ -152,7 +158,8 @@ Tensors Session::run(const Tensors& inputs, const RunOptions& options, const Ten
     const auto begin = std::chrono::steady_clock::now();
     auto results = impl_->session.run(values, settings, lent);
     for (const auto& s : samples) {
-      options.profile->push_back({std::string(s.instruction->op->name), s.instruction->name, s.begin - begin, s.end - s.begin});
+      options.profile->push_back(
+          {std::string(s.instruction->op->name), s.instruction->name, s.begin - begin, s.end - s.begin});
     }
     Tensors out;
     for (size_t i = 0; i < results.size(); ++i) {

@@ -94,7 +94,8 @@ class Pool {
   }
 
   void grow(int wanted) {
-    while (static_cast<int>(workers_.size()) < std::min(wanted, kMaxThreads)) workers_.emplace_back([this] { serve(); });
+    while (static_cast<int>(workers_.size()) < std::min(wanted, kMaxThreads))
+      workers_.emplace_back([this] { serve(); });
   }
 
   void serve() {
@@ -114,8 +115,8 @@ class Pool {
     }
   }
 
-  /// The scheduler likes to wake a worker on its caller's CPU and to leave it there while others are busy, where the two
-  /// take turns instead of sharing the work. A worker that finds itself there moves to the other CPUs it may use.
+  /// The scheduler likes to wake a worker on its caller's CPU and to leave it there while others are busy, where the
+  /// two take turns instead of sharing the work. A worker that finds itself there moves to the other CPUs it may use.
   static void leave(int cpu) {
     if (sched_getcpu() != cpu) return;
     cpu_set_t others;

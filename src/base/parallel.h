@@ -17,8 +17,9 @@ class FunctionRef<R(A...)> {
  public:
   template <class F, class = std::enable_if_t<!std::is_same_v<std::decay_t<F>, FunctionRef>>>
   FunctionRef(F&& f)  // NOLINT: implicit by design
-      : object_(const_cast<void*>(static_cast<const void*>(&f))),
-        call_([](void* o, A... a) -> R { return (*static_cast<std::remove_reference_t<F>*>(o))(std::forward<A>(a)...); }) {}
+      : object_(const_cast<void*>(static_cast<const void*>(&f))), call_([](void* o, A... a) -> R {
+          return (*static_cast<std::remove_reference_t<F>*>(o))(std::forward<A>(a)...);
+        }) {}
   R operator()(A... a) const { return call_(object_, std::forward<A>(a)...); }
 
  private:
@@ -52,7 +53,8 @@ int default_threads();
 /// A grain so that one range costs at least about 16k elementary operations.
 inline int64_t grain_for(int64_t cost_per_item) {
   constexpr int64_t kMinimumWork = 16384;
-  return cost_per_item >= kMinimumWork ? 1 : (kMinimumWork + cost_per_item - 1) / (cost_per_item > 0 ? cost_per_item : 1);
+  return cost_per_item >= kMinimumWork ? 1
+                                       : (kMinimumWork + cost_per_item - 1) / (cost_per_item > 0 ? cost_per_item : 1);
 }
 
 }  // namespace sdx

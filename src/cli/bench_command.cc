@@ -44,7 +44,8 @@ Timings measure(Runner& runner, const BenchFlags& flags) {
   auto passed = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
   while (flags.runs > 0 ? static_cast<int>(out.ms.size()) < flags.runs : passed() < flags.seconds || out.ms.empty()) {
     if (flags.rate > 0) {
-      std::this_thread::sleep_until(start + std::chrono::duration<double>(static_cast<double>(out.ms.size()) / flags.rate));
+      std::this_thread::sleep_until(start +
+                                    std::chrono::duration<double>(static_cast<double>(out.ms.size()) / flags.rate));
     }
     out.ms.push_back(runner.run(outputs));
     out.total_ms += out.ms.back();
@@ -60,7 +61,10 @@ void run(const BenchFlags& flags) {
   Timings timings = measure(runner, flags);
   std::vector<double>& times = timings.ms;
   std::ranges::sort(times);
-  Json report{{"model", flags.model.path}, {"threads", Parallel(flags.model.threads).threads()}, {"runs", times.size()}, {"load_ms", runner.load_ms()}};
+  Json report{{"model", flags.model.path},
+              {"threads", Parallel(flags.model.threads).threads()},
+              {"runs", times.size()},
+              {"load_ms", runner.load_ms()}};
   for (size_t i = 0; i < runner.inputs().size(); ++i) {
     if (!runner.inputs()[i].is_tensor()) continue;
     const Extents& e = runner.inputs()[i].tensor().extents();
@@ -89,9 +93,13 @@ void add_bench_command(CommandLine& app) {
   add_model_flags(*command, flags->model);
   add_input_flags(*command, flags->inputs);
   command->add_option("--warmup", flags->warmup, "runs that are not measured")->check(at_least_zero());
-  command->add_option("--runs", flags->runs, "runs to measure; 0: as many as fit into --seconds")->check(at_least_zero());
+  command->add_option("--runs", flags->runs, "runs to measure; 0: as many as fit into --seconds")
+      ->check(at_least_zero());
   command->add_option("--seconds", flags->seconds, "how long to measure")->check(positive());
-  command->add_option("--rate", flags->rate, "runs a second, asleep between them (default: no pauses); cpu_of_work tells what waiting costs")->check(positive());
+  command
+      ->add_option("--rate", flags->rate,
+                   "runs a second, asleep between them (default: no pauses); cpu_of_work tells what waiting costs")
+      ->check(positive());
   command->final_callback([flags] { run(*flags); });
 }
 

@@ -3,7 +3,6 @@
 
 #include "cli/command_line.h"
 
-
 namespace sdx::cli {
 
 void add_run_command(CommandLine& app);

@@ -24,7 +24,8 @@ std::string dump(const DumpFlags& flags) {
   if (flags.after == "import") return flags.dot ? graph_dot(graph) : ir::print(graph);
   rewrite::Report report;
   graph = rewrite::rewrite(std::move(graph), rewrite_options(flags.model), report);
-  for (const auto& m : report.misses) std::fprintf(stderr, "missed %s at '%s': %s\n", m.rule.c_str(), m.node.c_str(), m.reason.c_str());
+  for (const auto& m : report.misses)
+    std::fprintf(stderr, "missed %s at '%s': %s\n", m.rule.c_str(), m.node.c_str(), m.reason.c_str());
   if (flags.after == "rewrite") return flags.dot ? graph_dot(graph) : ir::print(graph);
   const auto program = plan::make_program(std::move(graph));
   return flags.dot ? program_dot(*program) : program->text();
@@ -41,8 +42,12 @@ void add_dump_command(CommandLine& app) {
   command->add_flag("--dot", flags->dot, "Graphviz instead of text");
   command->final_callback([flags] {
     const std::string text = dump(*flags);
-    if (flags->model.json) std::printf("%s\n", Json{{"after", flags->after}, {"text", text}}.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
-    else std::fwrite(text.data(), 1, text.size(), stdout);
+    if (flags->model.json)
+      std::printf(
+          "%s\n",
+          Json{{"after", flags->after}, {"text", text}}.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    else
+      std::fwrite(text.data(), 1, text.size(), stdout);
   });
 }
 

@@ -202,7 +202,8 @@ void run(const ExplainFlags& flags) {
 
 void add_explain_command(CommandLine& app) {
   auto flags = std::make_shared<ExplainFlags>();
-  Subcommand* command = app.add_subcommand("explain", "show each instruction against the machine's limits, and what rules did");
+  Subcommand* command =
+      app.add_subcommand("explain", "show each instruction against the machine's limits, and what rules did");
   add_model_path(*command, flags->model);
   add_model_flags(*command, flags->model);
   add_input_flags(*command, flags->inputs);

@@ -36,12 +36,13 @@ void limit_isa(const std::string& name) {
 }
 
 void add_model_flags(Subcommand& command, ModelFlags& flags) {
-  command.add_option("--threads", flags.threads, "threads to use; 0: every CPU of this process")
-      ->check(range(0, 1024));
+  command.add_option("--threads", flags.threads, "threads to use; 0: every CPU of this process")->check(range(0, 1024));
   command.add_option("--rules", flags.rules,
                      "rewrite rules: none, or a comma list of -name and +name (write --rules=-name)");
   command.add_option("--rewrite-limit", flags.rewrite_limit, "stop rewriting after this many applications");
-  command.add_option("--padding", flags.padding, "exact: compute rows of padding as the graph does; zero: leave them out, zeros instead")
+  command
+      .add_option("--padding", flags.padding,
+                  "exact: compute rows of padding as the graph does; zero: leave them out, zeros instead")
       ->check(one_of({"exact", "zero"}));
   command.add_flag("--explain-rules", flags.explain_rules,
                    "print applications and near misses of rules to standard error");
@@ -74,7 +75,8 @@ rewrite::Options rewrite_options(const ModelFlags& flags) {
     if ((word[0] != '-' && word[0] != '+') || !known.contains(name)) {
       std::string list;
       for (const auto& n : known) list += cat(list.empty() ? "" : ", ", n);
-      throw UsageError{cat("'", word, "' in --rules is neither none, nor -name or +name of a rule; the rules are ", list)};
+      throw UsageError{
+          cat("'", word, "' in --rules is neither none, nor -name or +name of a rule; the rules are ", list)};
     }
     if (word[0] == '-')
       off.insert(name);

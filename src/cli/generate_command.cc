@@ -239,8 +239,7 @@ void add_generate_command(CommandLine& app) {
   command->add_option("--ids", flags->ids, "token ids, one list a row: [[1,2,3],[4,5,6]]");
   command->add_option("--mask", flags->mask, "attention mask of the ids, 0 for padding: [[1,1,1],[0,1,1]]");
   command->add_option("--features", flags->features, "what the encoder reads instead of ids, as a .npy file");
-  command->add_option("--set", flags->set, "an argument of generate(): KEY=VALUE, the value in JSON")
-      ->repeatable();
+  command->add_option("--set", flags->set, "an argument of generate(): KEY=VALUE, the value in JSON")->repeatable();
   command->add_option("--layout", flags->layout, "files to use: automatic, single, merged, split or no-past");
   command->add_option("--variant", flags->variant, "suffix of the files to use, such as quantized or fp16");
   command->add_option("--seed", flags->seed, "of sampling");

@@ -21,7 +21,10 @@ class Dot {
   void edge(const std::string& from, const std::string& to, const std::string& label) {
     text_ += cat("  ", from, " -> ", to, " [label=", quoted(label), "];\n");
   }
-  std::string take() const { return "digraph {\n  node [fontname=\"sans\", fontsize=10];\n  edge [fontname=\"sans\", fontsize=8];\n" + text_ + "}\n"; }
+  std::string take() const {
+    return "digraph {\n  node [fontname=\"sans\", fontsize=10];\n  edge [fontname=\"sans\", fontsize=8];\n" + text_ +
+           "}\n";
+  }
 
  private:
   std::string text_;
@@ -31,13 +34,16 @@ class Dot {
 
 std::string graph_dot(const ir::Graph& graph) {
   Dot dot;
-  auto source = [&](ir::ValueId v) { return graph.value(v).producer == ir::kNone ? cat("v", v) : cat("n", graph.value(v).producer); };
+  auto source = [&](ir::ValueId v) {
+    return graph.value(v).producer == ir::kNone ? cat("v", v) : cat("n", graph.value(v).producer);
+  };
   for (ir::ValueId v : graph.inputs()) dot.node(cat("v", v), graph.value(v).name, "oval");
   for (ir::NodeId id : graph.order()) {
     const ir::Node& n = graph.node(id);
     dot.node(cat("n", id), std::string(n.op->name), "box");
     for (ir::ValueId v : n.inputs) {
-      if (v != ir::kNone && !graph.fact(v).is_constant() && !graph.fact(v).values) dot.edge(source(v), cat("n", id), graph.fact(v).text());
+      if (v != ir::kNone && !graph.fact(v).is_constant() && !graph.fact(v).values)
+        dot.edge(source(v), cat("n", id), graph.fact(v).text());
     }
   }
   for (size_t i = 0; i < graph.outputs().size(); ++i) {
@@ -51,7 +57,8 @@ std::string program_dot(const plan::Program& program) {
   Dot dot;
   std::map<plan::SlotId, std::string> source;
   auto fact = [&](plan::SlotId s) { return program.slots[static_cast<size_t>(s)].fact.text(); };
-  for (plan::SlotId s : program.inputs) dot.node(source[s] = cat("v", s), program.slots[static_cast<size_t>(s)].name, "oval");
+  for (plan::SlotId s : program.inputs)
+    dot.node(source[s] = cat("v", s), program.slots[static_cast<size_t>(s)].name, "oval");
   auto find = [&](plan::SlotId s) {
     auto it = source.find(s);
     if (it == source.end()) it = source.find(program.slots[static_cast<size_t>(s)].alias_of);

@@ -118,9 +118,11 @@ class InputReader {
 }  // namespace
 
 void add_input_flags(Subcommand& command, InputFlags& flags) {
-  command.add_option("--input", flags.inputs, "an input: NAME=FILE.npy, NAME=FILE.json or NAME=[[1,2,3]]")->repeatable();
+  command.add_option("--input", flags.inputs, "an input: NAME=FILE.npy, NAME=FILE.json or NAME=[[1,2,3]]")
+      ->repeatable();
   command.add_option("--inputs", flags.archive, "an archive of inputs by name: FILE.npz, or FILE.json with an object");
-  command.add_option("--shape", flags.shapes, "sizes of a random input: NAME=1x128; or of one symbol: batch=2")->repeatable();
+  command.add_option("--shape", flags.shapes, "sizes of a random input: NAME=1x128; or of one symbol: batch=2")
+      ->repeatable();
   command.add_option("--seed", flags.seed, "seed of the random inputs and of operators that sample");
 }
 

@@ -48,7 +48,8 @@ void count_weights(const onnx::GraphView& graph, int64_t& elements, int64_t& byt
 Json describe_file(const onnx::ModelFile& file) {
   const onnx::ModelView& model = file.model();
   Json out{{"ir_version", model.ir_version}, {"producer", cat(model.producer_name, " ", model.producer_version)}};
-  for (const auto& o : model.opset_imports) out["opsets"][o.domain.empty() ? "ai.onnx" : std::string(o.domain)] = o.version;
+  for (const auto& o : model.opset_imports)
+    out["opsets"][o.domain.empty() ? "ai.onnx" : std::string(o.domain)] = o.version;
   for (const auto& m : model.metadata_props) out["metadata"][std::string(m.key)] = m.value;
   int64_t elements = 0, bytes = 0;
   count_weights(model.graph, elements, bytes);
@@ -68,7 +69,10 @@ void describe_program(const InspectFlags& flags, Json& out) {
   out["outputs"] = ports(model->outputs());
   out["instructions"] = model->program().instructions.size();
   out["constant_bytes"] = model->program().constant_bytes();
-  out["load_ms"] = {{"read", model->times().read}, {"import", model->times().import}, {"rewrite", model->times().rewrite}, {"plan", model->times().plan}};
+  out["load_ms"] = {{"read", model->times().read},
+                    {"import", model->times().import},
+                    {"rewrite", model->times().rewrite},
+                    {"plan", model->times().plan}};
   try {
     const std::vector<Value> inputs = make_inputs(*model, flags.inputs);
     for (size_t i = 0; i < inputs.size(); ++i) {
@@ -91,11 +95,13 @@ void print_text(const Json& report) {
       std::printf("%s\n", key.c_str());
       for (const Json& item : value) {
         std::string line;
-        for (const auto& [name, part] : item.items()) line += cat("  ", part.is_string() ? part.get<std::string>() : part.dump());
+        for (const auto& [name, part] : item.items())
+          line += cat("  ", part.is_string() ? part.get<std::string>() : part.dump());
         std::printf("%s\n", line.c_str());
       }
     } else {
-      std::printf("%-14s %s\n", key.c_str(), value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+      std::printf("%-14s %s\n", key.c_str(),
+                  value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
     }
   }
 }
@@ -107,12 +113,15 @@ void run(const InspectFlags& flags) {
   report.update(describe_file(file));
   report["unsupported"] = Json::array();
   for (const auto& gap : import::find_gaps(file.model())) {
-    report["unsupported"].push_back({{"op", gap.op}, {"reason", gap.reason}, {"count", gap.count}, {"where", gap.where}});
+    report["unsupported"].push_back(
+        {{"op", gap.op}, {"reason", gap.reason}, {"count", gap.count}, {"where", gap.where}});
   }
   const bool supported = report["unsupported"].empty();
   if (supported) describe_program(flags, report);
-  if (flags.model.json) std::printf("%s\n", report.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
-  else print_text(report);
+  if (flags.model.json)
+    std::printf("%s\n", report.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+  else
+    print_text(report);
   constexpr int kUnsupportedModel = 3;
   if (!supported) exit_with(kUnsupportedModel);
 }
@@ -121,7 +130,8 @@ void run(const InspectFlags& flags) {
 
 void add_inspect_command(CommandLine& app) {
   auto flags = std::make_shared<InspectFlags>();
-  Subcommand* command = app.add_subcommand("inspect", "show inputs, outputs, parameters, memory, operators and what is unsupported");
+  Subcommand* command =
+      app.add_subcommand("inspect", "show inputs, outputs, parameters, memory, operators and what is unsupported");
   add_model_path(*command, flags->model);
   add_model_flags(*command, flags->model);
   add_input_flags(*command, flags->inputs);

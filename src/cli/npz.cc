@@ -88,7 +88,8 @@ void write_npz(const std::filesystem::path& path, const std::vector<std::pair<st
   const bool written = zip_close(archive.get()) == 0;
   const bool no_place = !written && zip_error_code_zip(zip_get_error(archive.get())) == ZIP_ER_TMPOPEN;
   if (!written)
-    fail(no_place ? ErrorKind::kInvalidInput : ErrorKind::kResource, "cannot write '", path.string(), "': ", zip_strerror(archive.get()));
+    fail(no_place ? ErrorKind::kInvalidInput : ErrorKind::kResource, "cannot write '", path.string(),
+         "': ", zip_strerror(archive.get()));
   archive.release();
 }
 

@@ -15,14 +15,16 @@ void add_ops_command(CommandLine& app) {
   command->final_callback([json] {
     Json list = Json::array();
     for (const ir::Op* op : ops::all()) {
-      list.push_back({{"domain", op->domain.empty() ? "ai.onnx" : op->domain}, {"name", op->name}, {"since", op->since}});
+      list.push_back(
+          {{"domain", op->domain.empty() ? "ai.onnx" : op->domain}, {"name", op->name}, {"since", op->since}});
     }
     if (*json) {
       std::printf("%s\n", list.dump().c_str());
       return;
     }
     for (const Json& op : list) {
-      std::printf("%-16s %-32s since %d\n", op["domain"].get<std::string>().c_str(), op["name"].get<std::string>().c_str(), op["since"].get<int>());
+      std::printf("%-16s %-32s since %d\n", op["domain"].get<std::string>().c_str(),
+                  op["name"].get<std::string>().c_str(), op["since"].get<int>());
     }
     std::printf("%zu operators\n", list.size());
   });

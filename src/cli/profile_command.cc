@@ -53,17 +53,19 @@ std::vector<Row> rows_of(const std::vector<engine::Sample>& samples) {
 void write_trace(const std::string& path, const std::vector<engine::Sample>& samples) {
   Json events = Json::array();
   for (const auto& s : samples) {
-    events.push_back({{"name", s.instruction->op->name},
-                      {"cat", "op"},
-                      {"ph", "X"},
-                      {"pid", 1},
-                      {"tid", 1},
-                      {"ts", std::chrono::duration<double, std::micro>(s.begin - samples.front().begin).count()},
-                      {"dur", ms_of(s) * 1000},
-                      {"args", {{"node", s.instruction->name}, {"inputs", types_of(s.inputs)}, {"outputs", types_of(s.outputs)}}}});
+    events.push_back(
+        {{"name", s.instruction->op->name},
+         {"cat", "op"},
+         {"ph", "X"},
+         {"pid", 1},
+         {"tid", 1},
+         {"ts", std::chrono::duration<double, std::micro>(s.begin - samples.front().begin).count()},
+         {"dur", ms_of(s) * 1000},
+         {"args", {{"node", s.instruction->name}, {"inputs", types_of(s.inputs)}, {"outputs", types_of(s.outputs)}}}});
   }
   AtomicFile file(path);
-  file.write(Json{{"traceEvents", events}, {"displayTimeUnit", "ms"}}.dump(-1, ' ', false, Json::error_handler_t::replace));
+  file.write(
+      Json{{"traceEvents", events}, {"displayTimeUnit", "ms"}}.dump(-1, ' ', false, Json::error_handler_t::replace));
   file.commit();
 }
 
@@ -79,9 +81,15 @@ void run(const ProfileFlags& flags) {
     all.insert(all.end(), samples.begin(), samples.end());
   }
   if (!flags.trace.empty()) write_trace(flags.trace, samples);
-  Json report{{"model", flags.model.path}, {"runs", flags.repeat}, {"run_ms", total / flags.repeat}, {"operators", Json::array()}};
+  Json report{{"model", flags.model.path},
+              {"runs", flags.repeat},
+              {"run_ms", total / flags.repeat},
+              {"operators", Json::array()}};
   for (const Row& row : rows_of(all)) {
-    report["operators"].push_back({{"op", row.op}, {"calls", row.calls / flags.repeat}, {"ms", row.ms / flags.repeat}, {"percent", 100 * row.ms / total}});
+    report["operators"].push_back({{"op", row.op},
+                                   {"calls", row.calls / flags.repeat},
+                                   {"ms", row.ms / flags.repeat},
+                                   {"percent", 100 * row.ms / total}});
   }
   report["isa"] = kernels::isa_name(kernels::active_isa());
   report["threads"] = Parallel(flags.model.threads).threads();
@@ -91,10 +99,12 @@ void run(const ProfileFlags& flags) {
   }
   std::printf("%-28s %6s %10s %7s\n", "operator", "calls", "ms", "%");
   for (const Json& row : report["operators"]) {
-    std::printf("%-28s %6d %10.3f %6.1f%%\n", row["op"].get<std::string>().c_str(), row["calls"].get<int>(), row["ms"].get<double>(), row["percent"].get<double>());
+    std::printf("%-28s %6d %10.3f %6.1f%%\n", row["op"].get<std::string>().c_str(), row["calls"].get<int>(),
+                row["ms"].get<double>(), row["percent"].get<double>());
   }
   std::printf("%-28s %6zu %10.3f\n", "one run", samples.size(), report["run_ms"].get<double>());
-  std::printf("instruction set %s, threads %d\n", report["isa"].get<std::string>().c_str(), report["threads"].get<int>());
+  std::printf("instruction set %s, threads %d\n", report["isa"].get<std::string>().c_str(),
+              report["threads"].get<int>());
 }
 
 }  // namespace
@@ -105,7 +115,8 @@ void add_profile_command(CommandLine& app) {
   add_model_path(*command, flags->model);
   add_model_flags(*command, flags->model);
   add_input_flags(*command, flags->inputs);
-  command->add_option("--trace", flags->trace, "write the last run for chrome://tracing and Perfetto to this .json file");
+  command->add_option("--trace", flags->trace,
+                      "write the last run for chrome://tracing and Perfetto to this .json file");
   command->add_option("--repeat", flags->repeat, "runs to average over")->check(range(1, 1'000'000));
   command->final_callback([flags] { run(*flags); });
 }

@@ -41,7 +41,8 @@ void run(const ReportFlags& flags) {
 
 void add_report_command(CommandLine& app) {
   auto flags = std::make_shared<ReportFlags>();
-  Subcommand* command = app.add_subcommand("report", "show saved results of compare --json as one table, page and drawings");
+  Subcommand* command =
+      app.add_subcommand("report", "show saved results of compare --json as one table, page and drawings");
   command->add_option("reports", flags->files, "files that compare --json wrote")->required();
   command->add_option("--html", flags->html, "write a page that needs nothing else");
   command->add_option("--bars", flags->bars, "write the ratios as a drawing (.svg)");

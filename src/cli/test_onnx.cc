@@ -59,8 +59,10 @@ double element(const Tensor& t, int64_t i) {
 }
 
 std::string compare(const Tensor& got, const Tensor& want) {
-  if (got.dtype() != want.dtype()) return cat("type ", dtype_name(got.dtype()), " instead of ", dtype_name(want.dtype()));
-  if (!(got.extents() == want.extents())) return cat("shape ", got.extents().text(), " instead of ", want.extents().text());
+  if (got.dtype() != want.dtype())
+    return cat("type ", dtype_name(got.dtype()), " instead of ", dtype_name(want.dtype()));
+  if (!(got.extents() == want.extents()))
+    return cat("shape ", got.extents().text(), " instead of ", want.extents().text());
   const bool wide = want.dtype() == DType::kF32 || want.dtype() == DType::kF64 || is_half(want.dtype());
   if (!wide) return got == want ? "" : "elements differ";
   const double rtol = want.dtype() == DType::kBF16 ? 1e-2 : 1e-3, atol = is_half(want.dtype()) ? 1e-3 : 1e-7;

@@ -294,14 +294,16 @@ void add_tokenize(sdx::cli::CommandLine& app) {
   const auto sides = sdx::cli::one_of({"left", "right"});
   command->add_option("--truncation-side", flags->truncation_side, "Where tokens are cut off")->check(sides);
   command
-      ->add_option("--padding", flags->padding,
-                   "Pad to N tokens, to the \"longest\" line (also where no value is given) or to \"max_length\"; \"none\": "
-                   "do not; by default what the files say")
+      ->add_option(
+          "--padding", flags->padding,
+          "Pad to N tokens, to the \"longest\" line (also where no value is given) or to \"max_length\"; \"none\": "
+          "do not; by default what the files say")
       ->value_if_bare("longest")
       ->check({[](const std::string& value) {
                  const bool number =
                      !value.empty() && value.size() < 10 && value.find_first_not_of("0123456789") == std::string::npos;
-                 const bool named = value == "none" || value == "do_not_pad" || value == "longest" || value == "max_length";
+                 const bool named =
+                     value == "none" || value == "do_not_pad" || value == "longest" || value == "max_length";
                  return number || named ? std::string() : "must be a number, longest, max_length or none";
                },
                "number, longest, max_length or none"});

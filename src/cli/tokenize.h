@@ -3,7 +3,6 @@
 
 #include "cli/command_line.h"
 
-
 namespace sardonyx::cli {
 
 /// Adds the subcommands; each runs when parsing chose it.

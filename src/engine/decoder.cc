@@ -36,7 +36,11 @@ class Staging {
 class HubDecoder final : public Decoder {
  public:
   HubDecoder(DecoderFiles files, const DecoderOptions& options)
-      : options_(options), files_(std::move(files)), pairs_(pairs_of(files_)), cache_(self_pairs(pairs_), options.cache_limit), cross_(pairs_.size()),
+      : options_(options),
+        files_(std::move(files)),
+        pairs_(pairs_of(files_)),
+        cache_(self_pairs(pairs_), options.cache_limit),
+        cross_(pairs_.size()),
         staging_(kFirstPast + pairs_.size()) {
     for (size_t i = 0, next = 0; i < pairs_.size(); ++i) in_cache_.push_back(pairs_[i].cross ? 0 : next++);
     if (files_.encoder) encoder_ = std::make_unique<Session>(Model::compile(files_.encoder, options.model));
@@ -44,7 +48,8 @@ class HubDecoder final : public Decoder {
     const DecoderGraph& any = first_ ? *first_ : *step_;
     const Shape& shape = any.model->outputs()[static_cast<size_t>(any.logits)].fact.shape;
     if (!shape.has_rank() || shape.rank() != 3 || !shape[2].known()) {
-      fail(ErrorKind::kUnsupportedModel, "the output 'logits' is ", shape.text(), " but must be [batch, tokens, vocabulary] with a number as its last size");
+      fail(ErrorKind::kUnsupportedModel, "the output 'logits' is ", shape.text(),
+           " but must be [batch, tokens, vocabulary] with a number as its last size");
     }
     vocabulary_ = shape[2].value();
     with_source_ = std::ranges::any_of(any.inputs, [](const auto& i) { return i.kind == DecoderInput::kSource; });
@@ -57,7 +62,8 @@ class HubDecoder final : public Decoder {
   bool is_encoder_decoder() const override { return with_source_; }
   bool cached() const override { return step_.has_value(); }
   bool takes_positions() const override {
-    return std::ranges::any_of((step_ ? *step_ : *first_).inputs, [](const auto& i) { return i.kind == DecoderInput::kPositions; });
+    return std::ranges::any_of((step_ ? *step_ : *first_).inputs,
+                               [](const auto& i) { return i.kind == DecoderInput::kPositions; });
   }
   DecoderLayout layout() const override { return files_.layout; }
   int64_t vocabulary() const override { return vocabulary_; }
@@ -81,9 +87,13 @@ class HubDecoder final : public Decoder {
     }
     std::vector<Value> values;
     for (size_t i = 0; i < ports.size(); ++i) {
-      if (i == main_input()) values.emplace_back(input);
-      else if (ports[i].name == "attention_mask" && source_mask_.defined()) values.emplace_back(source_mask_);
-      else fail(ErrorKind::kUnsupportedModel, "the encoder has the input '", ports[i].name, "', for which there is no value");
+      if (i == main_input())
+        values.emplace_back(input);
+      else if (ports[i].name == "attention_mask" && source_mask_.defined())
+        values.emplace_back(source_mask_);
+      else
+        fail(ErrorKind::kUnsupportedModel, "the encoder has the input '", ports[i].name,
+             "', for which there is no value");
     }
     auto results = encoder_->run(values, settings_);
     if (results.empty() || !results[0].is_tensor() || results[0].tensor().extents().rank() != 3) {
@@ -97,7 +107,8 @@ class HubDecoder final : public Decoder {
   void begin(int64_t rows) override {
     if (rows < 1) fail(ErrorKind::kInvalidInput, rows, " rows are to begin; it must be at least 1");
     if (with_source_) {
-      if (!states_.defined()) fail(ErrorKind::kInvalidInput, "the decoder needs a source; call encode() before begin()");
+      if (!states_.defined())
+        fail(ErrorKind::kInvalidInput, "the decoder needs a source; call encode() before begin()");
       if (states_.extents()[0] != rows) {
         fail(ErrorKind::kInvalidInput, rows, " rows are to begin but the encoder's batch is ", states_.extents()[0]);
       }
@@ -113,7 +124,8 @@ class HubDecoder final : public Decoder {
     MemoryScope scope((step_ ? *step_ : *first_).model->budget());
     cache_.reserve(cached() ? before + count : 0);
     history_.append(tokens, count);
-    Tensor out = logits_.get(DType::kF32, logits == Logits::kAll ? Extents{rows(), count, vocabulary_} : Extents{rows(), vocabulary_});
+    Tensor out = logits_.get(
+        DType::kF32, logits == Logits::kAll ? Extents{rows(), count, vocabulary_} : Extents{rows(), vocabulary_});
     if (keeps_hidden_) hidden_ = hidden_memory_.get(DType::kF32, {rows(), count, hidden_width()});
     wanted_ = {logits, before, count, out.mutable_view().as<float>()};
     try {
@@ -225,13 +237,16 @@ class HubDecoder final : public Decoder {
   int64_t check(const Tokens& tokens) const {
     if (rows() == 0) fail(ErrorKind::kInvalidInput, "there are no sequences; call begin() before forward()");
     const auto size = static_cast<int64_t>(tokens.ids.size());
-    if (size == 0 || size % rows() != 0) fail(ErrorKind::kInvalidInput, size, " ids are given for ", rows(), " rows; each row needs the same number, at least 1");
+    if (size == 0 || size % rows() != 0)
+      fail(ErrorKind::kInvalidInput, size, " ids are given for ", rows(),
+           " rows; each row needs the same number, at least 1");
     if (!tokens.mask.empty() && tokens.mask.size() != tokens.ids.size()) {
       fail(ErrorKind::kInvalidInput, tokens.mask.size(), " mask values are given for ", size, " ids");
     }
     const int64_t count = size / rows();
     if (options_.max_length > 0 && length() + count > options_.max_length) {
-      fail(ErrorKind::kInvalidInput, "sequences of ", length(), " tokens cannot take ", count, " more: at most ", options_.max_length, " are allowed");
+      fail(ErrorKind::kInvalidInput, "sequences of ", length(), " tokens cannot take ", count, " more: at most ",
+           options_.max_length, " are allowed");
     }
     return count;
   }
@@ -244,7 +259,8 @@ class HubDecoder final : public Decoder {
     return Tensor(DType::kU8, {size}, nullptr, &nothing);
   }
 
-  Tensor history(DecoderInput kind, void (TokenHistory::*method)(int64_t, int64_t, int64_t*) const, int64_t first, int64_t count) {
+  Tensor history(DecoderInput kind, void (TokenHistory::*method)(int64_t, int64_t, int64_t*) const, int64_t first,
+                 int64_t count) {
     Tensor t = staging_[static_cast<size_t>(kind)].get(DType::kI64, {rows(), count});
     (history_.*method)(first, count, t.mutable_view().as<int64_t>());
     return t;
@@ -259,7 +275,8 @@ class HubDecoder final : public Decoder {
       case DecoderInput::kMask: return history(kind, &TokenHistory::mask, 0, run.first + run.count);
       case DecoderInput::kSource: return source_.get();
       case DecoderInput::kSourceMask: return source_masks_.get();
-      case DecoderInput::kCacheSlots: return Tensor(DType::kI64, {rows()}, nullptr, reinterpret_cast<const std::byte*>(cache_.slots().data()));
+      case DecoderInput::kCacheSlots:
+        return Tensor(DType::kI64, {rows()}, nullptr, reinterpret_cast<const std::byte*>(cache_.slots().data()));
       case DecoderInput::kCachePast: return size_only(run.first);
       case DecoderInput::kLastRows: return size_only(run.last);
       case DecoderInput::kPast:
@@ -279,11 +296,14 @@ class HubDecoder final : public Decoder {
     MemoryScope scope(graph.model->budget());
     for (size_t i = 0; i < graph.inputs.size(); ++i) graph.values[i] = input(graph, i, span);
     // What the caller wants is written where it wants it; what it does not want, or in parts, takes a detour.
-    const bool direct = wanted_.logits != Logits::kNone && span.last == (all ? wanted_.count : 1) && first + count == wanted_.first + wanted_.count;
+    const bool direct = wanted_.logits != Logits::kNone && span.last == (all ? wanted_.count : 1) &&
+                        first + count == wanted_.first + wanted_.count;
     const Extents extents{rows(), span.last, vocabulary_};
     Tensor& logits = graph.lent[static_cast<size_t>(graph.logits)];
-    logits = direct ? Tensor(DType::kF32, extents, nullptr, reinterpret_cast<const std::byte*>(wanted_.out)) : detour_.get(DType::kF32, extents);
-    if (keeps_hidden_) graph.lent[static_cast<size_t>(graph.hidden)] = run_hidden_.get(DType::kF32, {rows(), count, hidden_width()});
+    logits = direct ? Tensor(DType::kF32, extents, nullptr, reinterpret_cast<const std::byte*>(wanted_.out))
+                    : detour_.get(DType::kF32, extents);
+    if (keeps_hidden_)
+      graph.lent[static_cast<size_t>(graph.hidden)] = run_hidden_.get(DType::kF32, {rows(), count, hidden_width()});
     if (is_step(graph) && keeps_all(graph)) {
       graph.execution->run_into(graph.values, graph.lent, settings_);
     } else {
@@ -307,7 +327,8 @@ class HubDecoder final : public Decoder {
     const int64_t count = run.first + run.count - first;
     for (int64_t r = 0; r < rows(); ++r) {
       float* to = hidden_.mutable_view().as<float>() + (r * wanted_.count + first - wanted_.first) * width;
-      std::memcpy(to, from.as<float>() + (r * run.count + first - run.first) * width, static_cast<size_t>(count * width) * sizeof(float));
+      std::memcpy(to, from.as<float>() + (r * run.count + first - run.first) * width,
+                  static_cast<size_t>(count * width) * sizeof(float));
     }
   }
 
@@ -324,12 +345,15 @@ class HubDecoder final : public Decoder {
     const DecoderPair& p = pairs_[pair];
     if (graph.in_place[pair] || (p.cross && is_step(graph))) return;
     const int index = graph.presents[pair];
-    if (index < 0) fail(ErrorKind::kUnsupportedModel, "the graph has no output for '", p.name, "', which the next step takes as an input");
+    if (index < 0)
+      fail(ErrorKind::kUnsupportedModel, "the graph has no output for '", p.name,
+           "', which the next step takes as an input");
     const Tensor& present = results[static_cast<size_t>(index)].tensor();
     if (p.cross) return cross_[pair].set(present);
     const Extents wanted{rows(), p.heads, run.first + run.count, p.width};
     if (!(present.extents() == wanted) || present.dtype() != p.dtype) {
-      fail(ErrorKind::kUnsupportedModel, "the graph gives ", present.extents().text(), " for '", p.name, "' where ", wanted.text(), " is needed");
+      fail(ErrorKind::kUnsupportedModel, "the graph gives ", present.extents().text(), " for '", p.name, "' where ",
+           wanted.text(), " is needed");
     }
     cache_.write(in_cache_[pair], present.view(), run.first);
   }
@@ -343,7 +367,8 @@ class HubDecoder final : public Decoder {
     if (end <= from) return;
     for (int64_t r = 0; r < rows(); ++r) {
       float* out = wanted_.out + (all ? r * wanted_.count + from - wanted_.first : r) * vocabulary_;
-      std::memcpy(out, logits.as<float>() + (r * run.last + from - have) * vocabulary_, static_cast<size_t>((end - from) * vocabulary_) * sizeof(float));
+      std::memcpy(out, logits.as<float>() + (r * run.last + from - have) * vocabulary_,
+                  static_cast<size_t>((end - from) * vocabulary_) * sizeof(float));
     }
   }
 
@@ -378,7 +403,8 @@ DecoderLayout decoder_layout(std::string_view name) {
   if (name == "split") return DecoderLayout::kSplit;
   if (name == "single") return DecoderLayout::kSingle;
   if (name == "no-past") return DecoderLayout::kNoPast;
-  fail(ErrorKind::kInvalidInput, "'", name, "' is no decoder layout; it must be automatic, merged, split, single or no-past");
+  fail(ErrorKind::kInvalidInput, "'", name,
+       "' is no decoder layout; it must be automatic, merged, split, single or no-past");
 }
 
 std::unique_ptr<Decoder> Decoder::open(const std::filesystem::path& folder, const DecoderOptions& options) {

@@ -48,10 +48,11 @@ enum class Logits : uint8_t {
 
 /// What a decoder has done since it was opened.
 struct DecoderStatistics {
-  int64_t runs = 0;           ///< runs of a decoder's graph
-  int64_t tokens = 0;         ///< tokens appended, all rows together
-  int64_t bytes_moved = 0;    ///< of keys and values that were copied: growing, selecting rows, graphs that return a whole cache
-  int64_t cache_bytes = 0;    ///< that keys and values take now
+  int64_t runs = 0;    ///< runs of a decoder's graph
+  int64_t tokens = 0;  ///< tokens appended, all rows together
+  int64_t bytes_moved =
+      0;  ///< of keys and values that were copied: growing, selecting rows, graphs that return a whole cache
+  int64_t cache_bytes = 0;  ///< that keys and values take now
 };
 
 /// Opens a model of the Hub and runs it step by step. The usual course:

@@ -21,8 +21,10 @@ std::string after(std::string_view name, std::initializer_list<std::string_view>
 
 class Finder {
  public:
-  Finder(const fs::path& folder, const std::string& variant) : folder_(folder), suffix_(variant.empty() ? "" : "_" + variant) {
-    if (!fs::is_directory(folder)) fail(ErrorKind::kInvalidInput, "'", folder.string(), "' is not a folder; name the folder that holds the model");
+  Finder(const fs::path& folder, const std::string& variant)
+      : folder_(folder), suffix_(variant.empty() ? "" : "_" + variant) {
+    if (!fs::is_directory(folder))
+      fail(ErrorKind::kInvalidInput, "'", folder.string(), "' is not a folder; name the folder that holds the model");
   }
 
   DecoderFiles find(DecoderLayout wanted) {
@@ -118,6 +120,8 @@ bool takes_past(const onnx::ModelFile& file) {
 }
 
 std::string past_suffix(std::string_view name) { return after(name, {"past_key_values.", "past.", "past_"}); }
-std::string present_suffix(std::string_view name) { return after(name, {"present_key_values.", "present.", "present_"}); }
+std::string present_suffix(std::string_view name) {
+  return after(name, {"present_key_values.", "present.", "present_"});
+}
 
 }  // namespace sdx::engine

@@ -16,9 +16,9 @@ using SharedFile = std::shared_ptr<const onnx::ModelFile>;
 /// The layout and its files, opened.
 struct DecoderFiles {
   DecoderLayout layout = DecoderLayout::kNoPast;
-  SharedFile encoder;  ///< null: the model has none
-  SharedFile first;    ///< runs where nothing is cached; null: `step` does that too
-  SharedFile step;     ///< runs with a past; null: kNoPast
+  SharedFile encoder;                                  ///< null: the model has none
+  SharedFile first;                                    ///< runs where nothing is cached; null: `step` does that too
+  SharedFile step;                                     ///< runs with a past; null: kNoPast
   bool first_branches = false, step_branches = false;  ///< the file has the input use_cache_branch
   std::string model_type;                              ///< from config.json; "" where it says nothing
 };

@@ -48,10 +48,12 @@ class Describer {
   DecoderGraph::Input input(std::string_view name) const {
     if (const std::string suffix = past_suffix(name); !suffix.empty()) {
       const int pair = find_pair(pairs_, suffix);
-      if (pair >= 0) return {pairs_[static_cast<size_t>(pair)].cross ? DecoderInput::kCross : DecoderInput::kPast, pair};
+      if (pair >= 0)
+        return {pairs_[static_cast<size_t>(pair)].cross ? DecoderInput::kCross : DecoderInput::kPast, pair};
     }
     if (auto kind = plain_kind(name, with_source_)) return {*kind, -1};
-    fail(ErrorKind::kUnsupportedModel, "input '", name, "' is none that decoders are known to have; use a plain session for this model");
+    fail(ErrorKind::kUnsupportedModel, "input '", name,
+         "' is none that decoders are known to have; use a plain session for this model");
   }
 
   /// Sizes in the terms of this engine. A graph for one token at a time says so, which makes it smaller.
@@ -97,7 +99,8 @@ std::vector<rewrite::CachePair> growing_pairs(const onnx::ModelFile& file, const
     if (const int pair = self(past_suffix(input.name)); pair >= 0) out[static_cast<size_t>(pair)].past = input.name;
   }
   for (const auto& output : file.model().graph.outputs) {
-    if (const int pair = self(present_suffix(output.name)); pair >= 0) out[static_cast<size_t>(pair)].present = output.name;
+    if (const int pair = self(present_suffix(output.name)); pair >= 0)
+      out[static_cast<size_t>(pair)].present = output.name;
   }
   return out;
 }
@@ -123,7 +126,8 @@ std::vector<DecoderPair> find_pairs(const onnx::ModelFile& file) {
     const std::string name = past_suffix(input->name);
     if (name.empty()) continue;
     const auto& dims = input->type.dims;
-    const bool fits = input->type.kind == onnx::TypeView::Kind::kTensor && dims.size() == 4 && number(dims[1]) > 0 && number(dims[3]) > 0;
+    const bool fits = input->type.kind == onnx::TypeView::Kind::kTensor && dims.size() == 4 && number(dims[1]) > 0 &&
+                      number(dims[3]) > 0;
     if (!fits) {
       fail(ErrorKind::kUnsupportedModel, "input '", input->name,
            "' is no tensor [batch, heads, past, width] with numbers of heads and width; use the layout no-past");
@@ -134,7 +138,8 @@ std::vector<DecoderPair> find_pairs(const onnx::ModelFile& file) {
   return pairs;
 }
 
-DecoderGraph compile_decoder(const SharedFile& file, const std::vector<DecoderPair>& pairs, const DecoderGraphOptions& options) {
+DecoderGraph compile_decoder(const SharedFile& file, const std::vector<DecoderPair>& pairs,
+                             const DecoderGraphOptions& options) {
   const Describer describer(*file, pairs, options);
   ModelOptions model = options.model;
   for (const onnx::ValueInfoView* input : free_inputs(*file)) {
@@ -154,7 +159,8 @@ DecoderGraph compile_decoder(const SharedFile& file, const std::vector<DecoderPa
   model.finish = [&](ir::Graph& g) {
     if (options.in_place && options.model.rewrite.enabled) graph.in_place = rewrite::keep_caches(g, growing);
     if (options.hidden && !rewrite::give_hidden_states(g, "logits"))
-      fail(ErrorKind::kUnsupportedModel, "the hidden states that the head of this model reads cannot be told; contrastive search needs them");
+      fail(ErrorKind::kUnsupportedModel,
+           "the hidden states that the head of this model reads cannot be told; contrastive search needs them");
     if (options.model.rewrite.enabled) graph.last_rows = rewrite::keep_last_rows(g, "logits");
   };
   model.plan.growing = {"past"};
@@ -167,7 +173,8 @@ DecoderGraph compile_decoder(const SharedFile& file, const std::vector<DecoderPa
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (outputs[i].name == "logits") graph.logits = static_cast<int>(i);
     if (options.hidden && outputs[i].name == rewrite::kHiddenStates) graph.hidden = static_cast<int>(i);
-    if (const int pair = find_pair(pairs, present_suffix(outputs[i].name)); pair >= 0) graph.presents[static_cast<size_t>(pair)] = static_cast<int>(i);
+    if (const int pair = find_pair(pairs, present_suffix(outputs[i].name)); pair >= 0)
+      graph.presents[static_cast<size_t>(pair)] = static_cast<int>(i);
   }
   if (graph.logits < 0) fail(ErrorKind::kUnsupportedModel, "the graph has no output 'logits'");
   check_in_place(graph);

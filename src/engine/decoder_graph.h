@@ -57,14 +57,15 @@ struct DecoderGraph {
   bool last_rows = false;      ///< it computes as many rows of logits as it is asked for
   bool one_token = false;
   std::unique_ptr<Execution> execution;
-  std::vector<Value> values;   ///< for the inputs, from run to run
-  std::vector<Tensor> lent;    ///< for the outputs
+  std::vector<Value> values;  ///< for the inputs, from run to run
+  std::vector<Tensor> lent;   ///< for the outputs
 };
 
 /// The pairs that a file takes as past. Throws UnsupportedModel where they are not [batch, heads, past, width].
 std::vector<DecoderPair> find_pairs(const onnx::ModelFile& file);
 
 /// Compiles a file. Throws UnsupportedModel for inputs whose meaning is not known.
-DecoderGraph compile_decoder(const SharedFile& file, const std::vector<DecoderPair>& pairs, const DecoderGraphOptions& options);
+DecoderGraph compile_decoder(const SharedFile& file, const std::vector<DecoderPair>& pairs,
+                             const DecoderGraphOptions& options);
 
 }  // namespace sdx::engine

@@ -121,7 +121,8 @@ class Execution::Host final : public ir::RunHost {
     auto& cached = execution_.bodies_[instruction_][static_cast<size_t>(body)];
     if (!cached) cached = std::make_unique<Execution>(*instruction.bodies[static_cast<size_t>(body)]);
     std::vector<Value> all(inputs.begin(), inputs.end());
-    for (size_t i = instruction.inputs.size() - static_cast<size_t>(instruction.captures); i < instruction.inputs.size(); ++i) {
+    for (size_t i = instruction.inputs.size() - static_cast<size_t>(instruction.captures);
+         i < instruction.inputs.size(); ++i) {
       all.push_back(ir::lend(execution_.slot(instruction.inputs[i])));
     }
     return cached->run(all, {}, execution_.bindings_, *settings_);
@@ -130,7 +131,8 @@ class Execution::Host final : public ir::RunHost {
   const ir::Fact& body_output(int body, int index) override { return fact_of(body, &Program::outputs, index); }
   std::mt19937_64& random() override { return random_; }
   void check_cancelled() override {
-    if (settings_->cancel && settings_->cancel->load(std::memory_order_relaxed)) fail(ErrorKind::kCancelled, "the run was cancelled");
+    if (settings_->cancel && settings_->cancel->load(std::memory_order_relaxed))
+      fail(ErrorKind::kCancelled, "the run was cancelled");
     if (settings_->deadline && std::chrono::steady_clock::now() > *settings_->deadline) {
       fail(ErrorKind::kCancelled, "the run passed its deadline");
     }
@@ -153,8 +155,13 @@ class Execution::Host final : public ir::RunHost {
 };
 
 Execution::Execution(const plan::Program& program)
-    : program_(program), layouts_(program), slots_(program.slots.size()), aliases_(program.slots.size()),
-      arenas_(static_cast<size_t>(program.segments)), arena_bytes_(arenas_.size(), 0), current_(arenas_.size()),
+    : program_(program),
+      layouts_(program),
+      slots_(program.slots.size()),
+      aliases_(program.slots.size()),
+      arenas_(static_cast<size_t>(program.segments)),
+      arena_bytes_(arenas_.size(), 0),
+      current_(arenas_.size()),
       host_(std::make_unique<Host>(*this)) {
   auto pointer = [&](SlotId id) { return id == kNoSlot ? nullptr : &slot(id); };
   for (size_t i = 0; i < program.slots.size(); ++i) {
@@ -192,7 +199,8 @@ void Execution::bind_dims(const ir::Fact& fact, const Extents& extents, const st
   if (fact.shape.rank() == extents.rank()) {
     if (auto wanted = fact.shape.evaluate(bindings_)) bound = cat(", here ", wanted->text());
   }
-  fail(ErrorKind::kInvalidInput, "'", name, "' has shape ", extents.text(), " but must have ", fact.shape.text(), bound);
+  fail(ErrorKind::kInvalidInput, "'", name, "' has shape ", extents.text(), " but must have ", fact.shape.text(),
+       bound);
 }
 
 void Execution::bind_inputs(std::span<const Value> inputs) {
@@ -208,11 +216,12 @@ void Execution::bind_inputs(std::span<const Value> inputs) {
       if (fact.kind == ir::Kind::kOptional) continue;
       fail(ErrorKind::kInvalidInput, "input '", info.name, "' is missing; it is ", fact.text());
     }
-    const bool sequence = fact.kind == ir::Kind::kSequence || (fact.kind == ir::Kind::kOptional && fact.optional_sequence);
+    const bool sequence =
+        fact.kind == ir::Kind::kSequence || (fact.kind == ir::Kind::kOptional && fact.optional_sequence);
     const DType given = inputs[i].is_tensor() ? inputs[i].tensor().dtype() : inputs[i].sequence().dtype;
     if (sequence != inputs[i].is_sequence() || given != fact.dtype) {
-      fail(ErrorKind::kInvalidInput, "input '", info.name, "' is a ", inputs[i].is_sequence() ? "sequence" : "tensor", " of ", dtype_name(given),
-           " but must be ", fact.text());
+      fail(ErrorKind::kInvalidInput, "input '", info.name, "' is a ", inputs[i].is_sequence() ? "sequence" : "tensor",
+           " of ", dtype_name(given), " but must be ", fact.text());
     }
     if (!sequence) {
       bind_dims(fact, inputs[i].tensor().extents(), info.name);
@@ -250,8 +259,9 @@ void Execution::place(const Layout::Place& at, std::byte* arena, std::span<const
     for (size_t i = 0; i < outputs.size(); ++i) {
       if (program_.outputs[i] != at.slot || !outputs[i].defined()) continue;
       if (outputs[i].dtype() != info.fact.dtype || !(outputs[i].extents() == extents)) {
-        fail(ErrorKind::kInvalidInput, "output '", program_.output_names[i], "' is given memory for ", dtype_name(outputs[i].dtype()),
-             outputs[i].extents().text(), " but is ", dtype_name(info.fact.dtype), extents.text());
+        fail(ErrorKind::kInvalidInput, "output '", program_.output_names[i], "' is given memory for ",
+             dtype_name(outputs[i].dtype()), outputs[i].extents().text(), " but is ", dtype_name(info.fact.dtype),
+             extents.text());
       }
       ir::fill(s, outputs[i]);
       return;
@@ -292,21 +302,24 @@ void Execution::start_segment(int segment, std::span<const Tensor> outputs) {
   current_[at] = std::move(layout);
 }
 
-void Execution::step_dynamic(size_t index, ir::RunContext& context, std::span<ir::Slot* const> in, std::span<ir::Slot* const> out,
-                             const RunSettings& settings) {
+void Execution::step_dynamic(size_t index, ir::RunContext& context, std::span<ir::Slot* const> in,
+                             std::span<ir::Slot* const> out, const RunSettings& settings) {
   const Instruction& instruction = program_.instructions[index];
   for (ir::Slot* s : out) {
     if (s) *s = {};
   }
-  if (instruction.op->traits.returns_values) instruction.op->run(context);
-  else ir::run_concrete({*instruction.op, instruction.attrs, {}}, in, out, *host_, settings.parallel);
+  if (instruction.op->traits.returns_values)
+    instruction.op->run(context);
+  else
+    ir::run_concrete({*instruction.op, instruction.attrs, {}}, in, out, *host_, settings.parallel);
   for (size_t i = 0; i < out.size(); ++i) {
     if (!out[i]) continue;
     const SlotId id = instruction.outputs[i];
     const SlotInfo& info = program_.slots[static_cast<size_t>(id)];
     if (out[i]->present && !out[i]->sequence && info.fact.kind != ir::Kind::kSequence) {
       if (out[i]->view.dtype != info.fact.dtype) {
-        fail(ErrorKind::kInvalidModel, "output ", i, " is of ", dtype_name(out[i]->view.dtype), " where the graph says ", dtype_name(info.fact.dtype));
+        fail(ErrorKind::kInvalidModel, "output ", i, " is of ", dtype_name(out[i]->view.dtype),
+             " where the graph says ", dtype_name(info.fact.dtype));
       }
       bind_dims(info.fact, out[i]->view.extents, info.name);
     }
@@ -321,8 +334,10 @@ void Execution::step(size_t index, const RunSettings& settings) {
   if (settings.cancel || settings.deadline) host_->check_cancelled();
   std::chrono::steady_clock::time_point begin;
   if (settings.profile) begin = std::chrono::steady_clock::now();
-  if (instruction.dynamic) step_dynamic(index, context, operands_[index], results_[index], settings);
-  else instruction.op->run(context);
+  if (instruction.dynamic)
+    step_dynamic(index, context, operands_[index], results_[index], settings);
+  else
+    instruction.op->run(context);
   host_->leave();
   if (!settings.profile) return;
   Sample sample{&instruction, begin, std::chrono::steady_clock::now(), {}, {}};
@@ -340,8 +355,9 @@ bool Execution::fill_lent(size_t index, const Tensor& lent) {
   if (!lent.defined() || !from.present || from.sequence) return false;
   if (from.view.data == lent.view().data) return true;
   if (from.view.dtype != lent.dtype() || !(from.view.extents == lent.extents())) {
-    fail(ErrorKind::kInvalidInput, "output '", program_.output_names[index], "' is given memory for ", dtype_name(lent.dtype()),
-         lent.extents().text(), " but is ", dtype_name(from.view.dtype), from.view.extents.text());
+    fail(ErrorKind::kInvalidInput, "output '", program_.output_names[index], "' is given memory for ",
+         dtype_name(lent.dtype()), lent.extents().text(), " but is ", dtype_name(from.view.dtype),
+         from.view.extents.text());
   }
   Tensor target = lent;
   ir::copy_elements(from.view, target.mutable_view());
@@ -351,8 +367,10 @@ bool Execution::fill_lent(size_t index, const Tensor& lent) {
 std::vector<Value> Execution::take_outputs(std::span<const Tensor> lent) {
   std::vector<Value> out;
   for (size_t i = 0; i < program_.outputs.size(); ++i) {
-    if (i < lent.size() && fill_lent(i, lent[i])) out.emplace_back(lent[i]);
-    else out.push_back(ir::to_value(slot(program_.outputs[i])));
+    if (i < lent.size() && fill_lent(i, lent[i]))
+      out.emplace_back(lent[i]);
+    else
+      out.push_back(ir::to_value(slot(program_.outputs[i])));
   }
   return out;
 }

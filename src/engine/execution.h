@@ -5,8 +5,8 @@
 #include <chrono>
 #include <functional>
 #include <list>
-#include <mutex>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <vector>
@@ -73,8 +73,8 @@ class Execution {
   std::vector<Value> run(std::span<const Value> inputs, std::span<const Tensor> outputs, const Bindings& outer,
                          const RunSettings& settings);
 
-  /// The same where the caller needs no outputs but those that it lends memory for; allocates nothing where an earlier run
-  /// had the same sizes, symbols that grow aside.
+  /// The same where the caller needs no outputs but those that it lends memory for; allocates nothing where an earlier
+  /// run had the same sizes, symbols that grow aside.
   void run_into(std::span<const Value> inputs, std::span<const Tensor> outputs, const RunSettings& settings);
 
   /// Bytes that this execution holds between runs.
@@ -84,7 +84,8 @@ class Execution {
   class Host;
   struct Frame;
 
-  void execute(std::span<const Value> inputs, std::span<const Tensor> outputs, const Bindings& outer, const RunSettings& settings);
+  void execute(std::span<const Value> inputs, std::span<const Tensor> outputs, const Bindings& outer,
+               const RunSettings& settings);
   void release();
   void bind_inputs(std::span<const Value> inputs);
   void bind_dims(const ir::Fact& fact, const Extents& extents, const std::string& name);
@@ -93,8 +94,8 @@ class Execution {
   void place(const plan::Layout::Place& place, std::byte* arena, std::span<const Tensor> outputs);
   void point_aliases(plan::SlotId root);
   void step(size_t index, const RunSettings& settings);
-  void step_dynamic(size_t index, ir::RunContext& context, std::span<ir::Slot* const> in, std::span<ir::Slot* const> out,
-                    const RunSettings& settings);
+  void step_dynamic(size_t index, ir::RunContext& context, std::span<ir::Slot* const> in,
+                    std::span<ir::Slot* const> out, const RunSettings& settings);
   /// Sees to it that an output is in the memory lent for it; false where there is none.
   bool fill_lent(size_t index, const Tensor& lent);
   std::vector<Value> take_outputs(std::span<const Tensor> lent);
@@ -103,7 +104,7 @@ class Execution {
   const plan::Program& program_;
   LayoutCache layouts_;
   std::vector<ir::Slot> slots_;
-  std::vector<std::vector<ir::Slot*>> operands_;   ///< of each instruction, captures excluded
+  std::vector<std::vector<ir::Slot*>> operands_;  ///< of each instruction, captures excluded
   std::vector<std::vector<ir::Slot*>> results_;
   std::vector<std::vector<plan::SlotId>> aliases_;  ///< of each slot
   std::vector<std::vector<std::unique_ptr<Execution>>> bodies_;

@@ -11,7 +11,8 @@ namespace {
 constexpr int64_t kLeastCapacity = 64;
 
 /// Copies `count` blocks of `bytes`, `from_step` and `to_step` bytes apart.
-void copy_blocks(const std::byte* from, int64_t from_step, std::byte* to, int64_t to_step, int64_t count, int64_t bytes) {
+void copy_blocks(const std::byte* from, int64_t from_step, std::byte* to, int64_t to_step, int64_t count,
+                 int64_t bytes) {
   if (bytes == 0) return;
   for (int64_t i = 0; i < count; ++i) std::memcpy(to + i * to_step, from + i * from_step, static_cast<size_t>(bytes));
 }
@@ -28,7 +29,8 @@ void KvCache::clear(int64_t rows) {
 
 void KvCache::reserve(int64_t length) {
   if (length <= capacity_) return;
-  int64_t wanted = std::max({kLeastCapacity, capacity_ * 2, (length + kLeastCapacity - 1) / kLeastCapacity * kLeastCapacity});
+  int64_t wanted =
+      std::max({kLeastCapacity, capacity_ * 2, (length + kLeastCapacity - 1) / kLeastCapacity * kLeastCapacity});
   int64_t per_token = 0;
   for (const Pair& p : pairs_) per_token += dtype_bytes(p.dtype, slot_count_ * p.heads * p.width);
   // Near the limit there is room for what is needed, though not for doubling.
@@ -50,7 +52,8 @@ void KvCache::resize(int64_t slots, int64_t capacity) {
     const int64_t token = dtype_bytes(p.dtype, p.width);
     const int64_t live = std::min(slots, slot_count_) * p.heads;
     if (!buffers_[i].defined() || length_ == 0) continue;
-    copy_blocks(buffers_[i].view().data, capacity_ * token, grown.mutable_view().data, capacity * token, live, length_ * token);
+    copy_blocks(buffers_[i].view().data, capacity_ * token, grown.mutable_view().data, capacity * token, live,
+                length_ * token);
     moved_ += live * length_ * token;
   }
   std::vector<int64_t> shared(static_cast<size_t>(slots * slots), 0);
@@ -116,7 +119,8 @@ void KvCache::read(size_t pair, const View& past) const {
   const int64_t token = dtype_bytes(p.dtype, p.width), head = capacity_ * token;
   for (size_t row = 0; row < slots_.size(); ++row) {
     const int64_t to = static_cast<int64_t>(row) * p.heads * length_ * token;
-    copy_blocks(buffers_[pair].view().data + slots_[row] * p.heads * head, head, past.data + to, length_ * token, p.heads, length_ * token);
+    copy_blocks(buffers_[pair].view().data + slots_[row] * p.heads * head, head, past.data + to, length_ * token,
+                p.heads, length_ * token);
   }
   moved_ += rows() * p.heads * length_ * token;
 }
@@ -127,7 +131,8 @@ void KvCache::write(size_t pair, const ConstView& present, int64_t from) {
   std::byte* data = buffers_[pair].mutable_view().data;
   for (size_t row = 0; row < slots_.size(); ++row) {
     const std::byte* source = present.data + (static_cast<int64_t>(row) * p.heads * count + from) * token;
-    copy_blocks(source, count * token, data + slots_[row] * p.heads * head + length_ * token, head, p.heads, (count - from) * token);
+    copy_blocks(source, count * token, data + slots_[row] * p.heads * head + length_ * token, head, p.heads,
+                (count - from) * token);
   }
   moved_ += rows() * p.heads * (count - from) * token;
 }

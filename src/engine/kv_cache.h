@@ -1,4 +1,5 @@
-// KvCache: the keys and values of sequences that grow together, in memory that is grown in steps and never moved to append.
+// KvCache: the keys and values of sequences that grow together, in memory that is grown in steps and never moved to
+// append.
 #pragma once
 
 #include <cstdint>
@@ -20,15 +21,16 @@ class KvCache {
   };
 
   /// `byte_limit`: most bytes that the buffers may take; 0: no limit.
-  KvCache(std::vector<Pair> pairs, int64_t byte_limit) : pairs_(std::move(pairs)), buffers_(pairs_.size()), limit_(byte_limit) {}
+  KvCache(std::vector<Pair> pairs, int64_t byte_limit)
+      : pairs_(std::move(pairs)), buffers_(pairs_.size()), limit_(byte_limit) {}
 
   /// Starts `rows` empty sequences; buffers stay.
   void clear(int64_t rows);
   /// Makes room for `length` tokens a row. Throws Resource beyond the limit.
   void reserve(int64_t length);
-  /// Row i becomes what row parents[i] was. A row that is the only child of its parent keeps the slot; others get a slot
-  /// that has most in common with the parent's, and only the rest is copied. Throws InvalidInput for a parent that is
-  /// no row.
+  /// Row i becomes what row parents[i] was. A row that is the only child of its parent keeps the slot; others get a
+  /// slot that has most in common with the parent's, and only the rest is copied. Throws InvalidInput for a parent that
+  /// is no row.
   void select(std::span<const int32_t> parents);
   void crop(int64_t length);
   /// The tokens written at [length, length + count) count from now on.

@@ -47,7 +47,8 @@ std::shared_ptr<const Model> Model::compile(std::shared_ptr<const onnx::ModelFil
   if (options.finish) options.finish(graph);
   model->times_.rewrite = watch.lap();
   for (ir::ValueId v : graph.inputs()) model->inputs_.push_back({graph.value(v).name, graph.fact(v)});
-  for (size_t i = 0; i < graph.outputs().size(); ++i) model->outputs_.push_back({graph.output_names()[i], graph.fact(graph.outputs()[i])});
+  for (size_t i = 0; i < graph.outputs().size(); ++i)
+    model->outputs_.push_back({graph.output_names()[i], graph.fact(graph.outputs()[i])});
   model->program_ = plan::make_program(std::move(graph), options.plan);
   // Weights that were packed or converted are not read again; those in use come back page by page.
   model->file_->release_all();
@@ -55,7 +56,8 @@ std::shared_ptr<const Model> Model::compile(std::shared_ptr<const onnx::ModelFil
   return model;
 }
 
-std::vector<Value> Session::run(std::span<const Value> inputs, const RunSettings& settings, std::span<const Tensor> outputs) {
+std::vector<Value> Session::run(std::span<const Value> inputs, const RunSettings& settings,
+                                std::span<const Tensor> outputs) {
   MemoryScope scope(model_->budget());
   std::unique_ptr<Execution> execution;
   {

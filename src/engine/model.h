@@ -11,9 +11,9 @@
 
 #include "engine/execution.h"
 #include "import/import.h"
-#include "tensor/memory_budget.h"
 #include "onnx/model_file.h"
 #include "rewrite/rewrite.h"
+#include "tensor/memory_budget.h"
 
 namespace sdx::engine {
 
@@ -41,7 +41,8 @@ class Model {
  public:
   /// Reads, imports, rewrites and plans. Errors have the path in their trail.
   static std::shared_ptr<const Model> load(const std::filesystem::path& path, const ModelOptions& options = {});
-  static std::shared_ptr<const Model> compile(std::shared_ptr<const onnx::ModelFile> file, const ModelOptions& options = {});
+  static std::shared_ptr<const Model> compile(std::shared_ptr<const onnx::ModelFile> file,
+                                              const ModelOptions& options = {});
 
   const plan::Program& program() const { return *program_; }
   const onnx::ModelFile& file() const { return *file_; }
@@ -67,7 +68,8 @@ class Session {
 
   const Model& model() const { return *model_; }
   /// `inputs` in the order of Model::inputs(). `outputs`: memory lent for outputs, or undefined tensors; may be empty.
-  std::vector<Value> run(std::span<const Value> inputs, const RunSettings& settings = {}, std::span<const Tensor> outputs = {});
+  std::vector<Value> run(std::span<const Value> inputs, const RunSettings& settings = {},
+                         std::span<const Tensor> outputs = {});
 
  private:
   std::shared_ptr<const Model> model_;

@@ -26,7 +26,8 @@ const Tensor& SourceRows::get() {
   extents[0] = static_cast<int64_t>(source_of_.size());
   Tensor repeated(sources_.dtype(), extents);
   for (size_t i = 0; bytes > 0 && i < source_of_.size(); ++i) {
-    std::memcpy(repeated.mutable_view().data + static_cast<int64_t>(i) * bytes, sources_.view().data + source_of_[i] * bytes, static_cast<size_t>(bytes));
+    std::memcpy(repeated.mutable_view().data + static_cast<int64_t>(i) * bytes,
+                sources_.view().data + source_of_[i] * bytes, static_cast<size_t>(bytes));
   }
   moved_ += extents[0] * bytes;
   repeated_ = std::move(repeated);

@@ -16,7 +16,8 @@ void TokenHistory::append(const Tokens& tokens, int64_t count) {
     const int64_t capacity = std::max<int64_t>({64, capacity_ * 2, length_ + count});
     for (auto* list : {&ids_, &mask_, &positions_}) {
       std::vector<int64_t> grown(static_cast<size_t>(rows_ * capacity));
-      for (int64_t r = 0; r < rows_; ++r) std::copy_n(list->data() + r * capacity_, length_, grown.data() + r * capacity);
+      for (int64_t r = 0; r < rows_; ++r)
+        std::copy_n(list->data() + r * capacity_, length_, grown.data() + r * capacity);
       list->swap(grown);
     }
     capacity_ = capacity;

@@ -38,8 +38,8 @@ std::vector<int64_t> sparse_positions(const Tensor& indices, const Extents& dims
   const bool linear = indices.extents().rank() == 1;
   const int64_t rank = linear ? 1 : dims.rank();
   if (!linear && (indices.extents().rank() != 2 || indices.extents()[1] != rank)) {
-    fail(ErrorKind::kInvalidModel, "indices of a sparse tensor have shape ", indices.extents().text(), " but must be [n] or [n,",
-         rank, "]");
+    fail(ErrorKind::kInvalidModel, "indices of a sparse tensor have shape ", indices.extents().text(),
+         " but must be [n] or [n,", rank, "]");
   }
   std::vector<int64_t> out;
   for (size_t i = 0; i < numbers.size(); i += static_cast<size_t>(rank)) {
@@ -47,7 +47,8 @@ std::vector<int64_t> sparse_positions(const Tensor& indices, const Extents& dims
     for (int64_t d = 0; d < rank; ++d) {
       const int64_t size = linear ? dims.count() : dims[static_cast<int>(d)];
       const int64_t index = numbers[i + static_cast<size_t>(d)];
-      if (index < 0 || index >= size) fail(ErrorKind::kInvalidModel, "index ", index, " of a sparse tensor is outside [0, ", size, ")");
+      if (index < 0 || index >= size)
+        fail(ErrorKind::kInvalidModel, "index ", index, " of a sparse tensor is outside [0, ", size, ")");
       at = at * size + index;
     }
     out.push_back(at);
@@ -58,8 +59,10 @@ std::vector<int64_t> sparse_positions(const Tensor& indices, const Extents& dims
 /// The type of an optional's element as the text form has it, without its shape.
 std::string type_text(const onnx::TypeView& type) {
   if (type.kind == onnx::TypeView::Kind::kTensor) return std::string(dtype_name(to_dtype(type.elem_type)));
-  const bool sequence = type.kind == onnx::TypeView::Kind::kSequence && !type.element.empty() && type.element[0].kind == onnx::TypeView::Kind::kTensor;
-  if (!sequence) fail(ErrorKind::kUnsupportedModel, "a type in an attribute is neither a tensor nor a sequence of tensors");
+  const bool sequence = type.kind == onnx::TypeView::Kind::kSequence && !type.element.empty() &&
+                        type.element[0].kind == onnx::TypeView::Kind::kTensor;
+  if (!sequence)
+    fail(ErrorKind::kUnsupportedModel, "a type in an attribute is neither a tensor nor a sequence of tensors");
   return cat("sequence(", type_text(type.element[0]), ")");
 }
 
@@ -84,14 +87,16 @@ Tensor to_tensor(const onnx::ModelFile& file, const onnx::SparseTensorView& view
   const Extents dims = to_extents(view.dims);
   const int bits = dtype_bits(values.dtype());
   const int64_t bytes = dtype_bytes(values.dtype(), dims.count());
-  if (bits < 8) fail(ErrorKind::kUnsupportedModel, "sparse tensors of ", dtype_name(values.dtype()), " are not supported");
+  if (bits < 8)
+    fail(ErrorKind::kUnsupportedModel, "sparse tensors of ", dtype_name(values.dtype()), " are not supported");
   if (bytes > kMaxDenseBytes) {
-    fail(ErrorKind::kResource, "sparse tensor '", view.values.name, "' takes ", bytes, " bytes when dense; the limit is ", kMaxDenseBytes);
+    fail(ErrorKind::kResource, "sparse tensor '", view.values.name, "' takes ", bytes,
+         " bytes when dense; the limit is ", kMaxDenseBytes);
   }
   const auto positions = sparse_positions(indices, dims);
   if (static_cast<int64_t>(positions.size()) != values.extents().count()) {
-    fail(ErrorKind::kInvalidModel, "sparse tensor '", view.values.name, "' has ", values.extents().count(), " values and ",
-         positions.size(), " indices; both must be equal");
+    fail(ErrorKind::kInvalidModel, "sparse tensor '", view.values.name, "' has ", values.extents().count(),
+         " values and ", positions.size(), " indices; both must be equal");
   }
   Tensor dense(values.dtype(), dims);
   std::memset(dense.mutable_view().data, 0, static_cast<size_t>(bytes));
@@ -115,7 +120,9 @@ ir::AttrValue to_attr(const onnx::ModelFile& file, const onnx::AttributeView& vi
     case Kind::kInts: return view.ints;
     case Kind::kStrings: return std::vector<std::string>(view.strings.begin(), view.strings.end());
     case Kind::kType: return type_text(view.types.at(0));
-    default: fail(ErrorKind::kUnsupportedModel, "attribute '", view.name, "' is of kind ", onnx::kind_name(view.kind), ", which is not supported");
+    default:
+      fail(ErrorKind::kUnsupportedModel, "attribute '", view.name, "' is of kind ", onnx::kind_name(view.kind),
+           ", which is not supported");
   }
 }
 
@@ -123,16 +130,22 @@ ir::Fact to_fact(const onnx::TypeView& type, SymbolTable& symbols) {
   using Kind = onnx::TypeView::Kind;
   switch (type.kind) {
     case Kind::kTensor: {
-      // A name is one symbol as a whole: exporters also write "past_sequence_length + 1" where more than one may follow.
+      // A name is one symbol as a whole: exporters also write "past_sequence_length + 1" where more than one may
+      // follow.
       if (!type.has_shape) return ir::Fact::tensor(to_dtype(type.elem_type), Shape());
       std::vector<Dim> dims;
       for (const onnx::DimView& d : type.dims) {
         const bool named = d.kind == onnx::DimView::Kind::kParam && !d.param.empty();
-        if (named) dims.push_back(symbols.symbol(d.param));
-        else if (d.kind == onnx::DimView::Kind::kValue && d.value > 0) dims.emplace_back(d.value);
-        else dims.push_back(symbols.fresh());
+        if (named)
+          dims.push_back(symbols.symbol(d.param));
+        else if (d.kind == onnx::DimView::Kind::kValue && d.value > 0)
+          dims.emplace_back(d.value);
+        else
+          dims.push_back(symbols.fresh());
       }
-      if (dims.size() > kMaxRank) fail(ErrorKind::kUnsupportedModel, "a value has ", dims.size(), " dimensions; at most ", kMaxRank, " are supported");
+      if (dims.size() > kMaxRank)
+        fail(ErrorKind::kUnsupportedModel, "a value has ", dims.size(), " dimensions; at most ", kMaxRank,
+             " are supported");
       return ir::Fact::tensor(to_dtype(type.elem_type), std::move(dims));
     }
     case Kind::kSequence:

@@ -49,12 +49,15 @@ class Exporter {
     for (int d = 0; tensor.has_shape && d < fact.shape.rank(); ++d) {
       onnx::DimView dim;
       dim.kind = fact.shape[d].known() ? onnx::DimView::Kind::kValue : onnx::DimView::Kind::kParam;
-      if (fact.shape[d].known()) dim.value = fact.shape[d].value();
-      else dim.param = keep(fact.shape[d].text());
+      if (fact.shape[d].known())
+        dim.value = fact.shape[d].value();
+      else
+        dim.param = keep(fact.shape[d].text());
       tensor.dims.push_back(dim);
     }
     const bool optional = fact.kind == ir::Kind::kOptional;
-    if (fact.kind == ir::Kind::kSequence || (optional && fact.optional_sequence)) tensor = wrapped(onnx::TypeView::Kind::kSequence, tensor);
+    if (fact.kind == ir::Kind::kSequence || (optional && fact.optional_sequence))
+      tensor = wrapped(onnx::TypeView::Kind::kSequence, tensor);
     return optional ? wrapped(onnx::TypeView::Kind::kOptional, tensor) : tensor;
   }
   static onnx::TypeView wrapped(onnx::TypeView::Kind kind, const onnx::TypeView& inner) {
@@ -85,8 +88,10 @@ class Exporter {
     if (auto it = names.find(v); it != names.end()) return it->second;
     const ir::ValueInfo& info = graph.value(v);
     const std::string_view name = names[v] = fresh(info.name);
-    if (info.fact.is_constant()) view.initializers.push_back(tensor_view(info.fact.constant, name));
-    else if (info.producer == kNone) fail(ErrorKind::kUnsupportedModel, "value '", info.name, "' is known only from symbols and cannot be saved");
+    if (info.fact.is_constant())
+      view.initializers.push_back(tensor_view(info.fact.constant, name));
+    else if (info.producer == kNone)
+      fail(ErrorKind::kUnsupportedModel, "value '", info.name, "' is known only from symbols and cannot be saved");
     return name;
   }
 
@@ -121,7 +126,8 @@ class Exporter {
     for (ValueId v : node.operands()) out.inputs.push_back(name_of(graph, v, names, view));
     while (!out.inputs.empty() && out.inputs.back().empty()) out.inputs.pop_back();
     std::vector<std::string_view> captures;
-    for (size_t i = node.operands().size(); i < node.inputs.size(); ++i) captures.push_back(name_of(graph, node.inputs[i], names, view));
+    for (size_t i = node.operands().size(); i < node.inputs.size(); ++i)
+      captures.push_back(name_of(graph, node.inputs[i], names, view));
     for (size_t i = 0; i < node.bodies.size(); ++i) {
       onnx::AttributeView& a = out.attributes.emplace_back();
       a.name = node.op->body_names[i];
@@ -134,8 +140,10 @@ class Exporter {
       const bool sibling = node.op->name == "InstanceNormalization" && name != "epsilon";
       const bool older = (name == "flatten" || name == "per_group") && value == ir::AttrValue(int64_t{0});
       if (sibling || older) continue;
-      if (typed && name == "type") write_element_type(graph.fact(node.outputs[0]), out);
-      else write_attribute(name, value, out);
+      if (typed && name == "type")
+        write_element_type(graph.fact(node.outputs[0]), out);
+      else
+        write_attribute(name, value, out);
     }
     for (ValueId v : node.outputs) out.outputs.push_back(name_of(graph, v, names, view));
     view.nodes.push_back(std::move(out));
@@ -179,12 +187,18 @@ class Exporter {
     using Kind = onnx::AttributeView::Kind;
     onnx::AttributeView a;
     a.name = keep(name);
-    if (const auto* i = std::get_if<int64_t>(&value)) a.kind = Kind::kInt, a.i = *i;
-    else if (const auto* f = std::get_if<float>(&value)) a.kind = Kind::kFloat, a.f = *f;
-    else if (const auto* s = std::get_if<std::string>(&value)) a.kind = s->empty() ? Kind::kUndefined : Kind::kString, a.s = keep(*s);
-    else if (const auto* t = std::get_if<Tensor>(&value)) a.kind = Kind::kTensor, a.tensors.push_back(tensor_view(*t, ""));
-    else if (const auto* list = std::get_if<std::vector<int64_t>>(&value)) a.kind = list->empty() ? Kind::kUndefined : Kind::kInts, a.ints = *list;
-    else if (const auto* floats = std::get_if<std::vector<float>>(&value)) a.kind = floats->empty() ? Kind::kUndefined : Kind::kFloats, a.floats = *floats;
+    if (const auto* i = std::get_if<int64_t>(&value))
+      a.kind = Kind::kInt, a.i = *i;
+    else if (const auto* f = std::get_if<float>(&value))
+      a.kind = Kind::kFloat, a.f = *f;
+    else if (const auto* s = std::get_if<std::string>(&value))
+      a.kind = s->empty() ? Kind::kUndefined : Kind::kString, a.s = keep(*s);
+    else if (const auto* t = std::get_if<Tensor>(&value))
+      a.kind = Kind::kTensor, a.tensors.push_back(tensor_view(*t, ""));
+    else if (const auto* list = std::get_if<std::vector<int64_t>>(&value))
+      a.kind = list->empty() ? Kind::kUndefined : Kind::kInts, a.ints = *list;
+    else if (const auto* floats = std::get_if<std::vector<float>>(&value))
+      a.kind = floats->empty() ? Kind::kUndefined : Kind::kFloats, a.floats = *floats;
     else if (const auto* texts = std::get_if<std::vector<std::string>>(&value)) {
       a.kind = texts->empty() ? Kind::kUndefined : Kind::kStrings;
       for (const std::string& text : *texts) a.strings.push_back(keep(text));

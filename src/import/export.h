@@ -22,7 +22,8 @@ struct Exported {
 };
 
 /// The graph as a model of opset 26 (or less where `opset` says so): every value gets a unique name, captures become
-/// uses of outer names, inputs and outputs keep their names. Throws UnsupportedModel for values known only from symbols.
+/// uses of outer names, inputs and outputs keep their names. Throws UnsupportedModel for values known only from
+/// symbols.
 Exported export_model(const ir::Graph& graph, int opset = 26);
 
 }  // namespace sdx::import

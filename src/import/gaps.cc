@@ -41,7 +41,8 @@ class GapFinder {
       if (plain(o.domain) == domain) version = o.version;
     }
     const std::string op = cat(domain.empty() ? "ai.onnx" : domain, "::", node.op_type, "@", version);
-    Gap& gap = gaps_.try_emplace(op, Gap{op, "no such operator in this build", 0, std::string(node.name)}).first->second;
+    Gap& gap =
+        gaps_.try_emplace(op, Gap{op, "no such operator in this build", 0, std::string(node.name)}).first->second;
     ++gap.count;
   }
 

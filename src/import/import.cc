@@ -28,7 +28,8 @@ Opsets read_opsets(const std::vector<onnx::OpsetView>& imports) {
   Opsets out;
   for (const auto& o : imports) {
     if (plain(o.domain).empty() && (o.version < 1 || o.version > kNewestOpset)) {
-      fail(ErrorKind::kUnsupportedModel, "the model uses opset ", o.version, " of ai.onnx; 1 to ", kNewestOpset, " are supported");
+      fail(ErrorKind::kUnsupportedModel, "the model uses opset ", o.version, " of ai.onnx; 1 to ", kNewestOpset,
+           " are supported");
     }
     out[std::string(plain(o.domain))] = static_cast<int>(std::clamp<int64_t>(o.version, 1, 1 << 20));
   }
@@ -43,7 +44,8 @@ struct Scope {
   std::vector<std::pair<ValueId, ValueId>> captures = {};  ///< value of the outer graph, input of this one
 
   void define(std::string_view name, ValueId id) {
-    if (!names.try_emplace(name, id).second) fail(ErrorKind::kInvalidModel, "two values are named '", name, "'; names must be unique in a graph");
+    if (!names.try_emplace(name, id).second)
+      fail(ErrorKind::kInvalidModel, "two values are named '", name, "'; names must be unique in a graph");
   }
 
   ValueId find(std::string_view name) {
@@ -110,7 +112,8 @@ class Importer {
     ir::Fact fact = to_fact(input.type, graph.symbols());
     if (auto it = options_.fixed.find(input.name); it != options_.fixed.end()) {
       if (fact.kind != ir::Kind::kTensor || fact.dtype != it->second.dtype()) {
-        fail(ErrorKind::kInvalidInput, "it is ", fact.text(), " but is to be fixed as a ", dtype_name(it->second.dtype()));
+        fail(ErrorKind::kInvalidInput, "it is ", fact.text(), " but is to be fixed as a ",
+             dtype_name(it->second.dtype()));
       }
       return graph.add_constant(std::string(input.name), it->second);
     }
@@ -138,25 +141,29 @@ class Importer {
     for (const auto& output : view.outputs) {
       const ValueId id = scope.find(output.name);
       if (id == kNone) fail(ErrorKind::kInvalidModel, "output '", output.name, "' is produced by no node");
-      if (!scope.outer) at(cat("output '", output.name, "'"), [&] { check_declared(output.type, scope.graph.fact(id)); });
+      if (!scope.outer)
+        at(cat("output '", output.name, "'"), [&] { check_declared(output.type, scope.graph.fact(id)); });
       scope.graph.add_output(std::string(output.name), id);
     }
   }
 
-  /// A declared shape is only a hint, as exporters write what they traced; a declared type must be the one that is computed.
+  /// A declared shape is only a hint, as exporters write what they traced; a declared type must be the one that is
+  /// computed.
   static void check_declared(const onnx::TypeView& type, const ir::Fact& fact) {
     if (type.kind != onnx::TypeView::Kind::kTensor || type.elem_type == onnx::DataType::kUndefined) return;
     SymbolTable unused;
     const ir::Fact declared = to_fact({type.kind, type.elem_type, false, {}, {}}, unused);
     if (fact.kind == declared.kind && fact.dtype == declared.dtype) return;
-    fail(ErrorKind::kInvalidModel, "it is declared as a tensor of ", dtype_name(declared.dtype), " but the graph computes ", fact.text(),
-         "; export the model again");
+    fail(ErrorKind::kInvalidModel, "it is declared as a tensor of ", dtype_name(declared.dtype),
+         " but the graph computes ", fact.text(), "; export the model again");
   }
 
   void add_nodes(const std::vector<onnx::NodeView>& nodes, Scope& scope, const Frame& frame) {
-    if (frame.depth > kMaxGraphDepth) fail(ErrorKind::kInvalidModel, "graphs and functions are nested deeper than ", kMaxGraphDepth);
+    if (frame.depth > kMaxGraphDepth)
+      fail(ErrorKind::kInvalidModel, "graphs and functions are nested deeper than ", kMaxGraphDepth);
     for (const auto& node : nodes) {
-      const std::string name = frame.prefix + (node.name.empty() && !node.outputs.empty() ? std::string(node.outputs[0]) : std::string(node.name));
+      const std::string name = frame.prefix + (node.name.empty() && !node.outputs.empty() ? std::string(node.outputs[0])
+                                                                                          : std::string(node.name));
       std::vector<ValueId> inputs;
       for (std::string_view input : node.inputs) {
         const ValueId id = input.empty() ? kNone : scope.find(input);
@@ -168,15 +175,16 @@ class Importer {
       }
       auto it = functions_.find({plain(node.domain), node.op_type, node.overload});
       if (it != functions_.end()) {
-        at(cat("function '", node.op_type, "' called by '", name, "'"), [&] { inline_function(*it->second, node, inputs, scope, frame, name); });
+        at(cat("function '", node.op_type, "' called by '", name, "'"),
+           [&] { inline_function(*it->second, node, inputs, scope, frame, name); });
       } else {
         add_node(node, name, std::move(inputs), scope, frame);
       }
     }
   }
 
-  void inline_function(const onnx::FunctionView& function, const onnx::NodeView& call, const std::vector<ValueId>& inputs, Scope& scope,
-                       const Frame& frame, const std::string& name) {
+  void inline_function(const onnx::FunctionView& function, const onnx::NodeView& call,
+                       const std::vector<ValueId>& inputs, Scope& scope, const Frame& frame, const std::string& name) {
     inlined_ += static_cast<int64_t>(function.nodes.size());
     if (inlined_ > kMaxInlined) fail(ErrorKind::kResource, "functions expand to more than ", kMaxInlined, " nodes");
     if (inputs.size() > function.inputs.size()) {
@@ -191,7 +199,8 @@ class Importer {
     const Opsets opsets = read_opsets(function.opset_imports);
     Scope inner{scope.graph, nullptr};
     // An input that the call leaves out is known by name and absent by value.
-    for (size_t i = 0; i < function.inputs.size(); ++i) inner.names.emplace(function.inputs[i], i < inputs.size() ? inputs[i] : kNone);
+    for (size_t i = 0; i < function.inputs.size(); ++i)
+      inner.names.emplace(function.inputs[i], i < inputs.size() ? inputs[i] : kNone);
     add_nodes(function.nodes, inner, {opsets, &attributes, name + "/", frame.depth + 1});
     for (size_t i = 0; i < call.outputs.size(); ++i) {
       if (call.outputs[i].empty()) continue;
@@ -204,12 +213,14 @@ class Importer {
   /// The attribute, or the caller's where it refers to one; nullptr where the caller gave none.
   static const onnx::AttributeView* resolve(const onnx::AttributeView& a, const Frame& frame) {
     if (a.ref_attr_name.empty()) return &a;
-    if (!frame.attributes) fail(ErrorKind::kInvalidModel, "attribute '", a.name, "' refers to '", a.ref_attr_name, "' outside a function");
+    if (!frame.attributes)
+      fail(ErrorKind::kInvalidModel, "attribute '", a.name, "' refers to '", a.ref_attr_name, "' outside a function");
     auto it = frame.attributes->find(a.ref_attr_name);
     return it == frame.attributes->end() ? nullptr : it->second;
   }
 
-  void add_node(const onnx::NodeView& node, const std::string& name, std::vector<ValueId> inputs, Scope& scope, const Frame& frame) {
+  void add_node(const onnx::NodeView& node, const std::string& name, std::vector<ValueId> inputs, Scope& scope,
+                const Frame& frame) {
     const ir::Op* op = ops::find(node.domain, node.op_type);
     at(cat("node '", name, "' (", node.op_type, ")"), [&] {
       if (!op) fail(ErrorKind::kUnsupportedModel, "no such operator in this build");
@@ -219,8 +230,10 @@ class Importer {
       for (const auto& a : node.attributes) {
         const onnx::AttributeView* given = resolve(a, frame);
         if (!given) continue;
-        if (given->kind == onnx::AttributeView::Kind::kGraph) graphs[a.name] = &given->graphs.at(0);
-        else call.attrs.insert_or_assign(std::string(a.name), to_attr(file_, *given));
+        if (given->kind == onnx::AttributeView::Kind::kGraph)
+          graphs[a.name] = &given->graphs.at(0);
+        else
+          call.attrs.insert_or_assign(std::string(a.name), to_attr(file_, *given));
       }
       if (op->upgrade) op->upgrade(call);
       ir::NodeOptions options{name, std::max(1, static_cast<int>(node.outputs.size())), {}, {}, {}, ""};
@@ -228,15 +241,19 @@ class Importer {
       if (const onnx::GraphView* branch = known_branch(*op, graphs, call)) {
         if (inline_branch(*branch, node, scope, frame)) return;
       }
-      if (op->bodies > 0) add_bodies(*op, graphs, call, scope, frame, options);
-      else if (!graphs.empty()) fail(ErrorKind::kInvalidModel, "attribute '", graphs.begin()->first, "' is a graph, which this operator does not take");
+      if (op->bodies > 0)
+        add_bodies(*op, graphs, call, scope, frame, options);
+      else if (!graphs.empty())
+        fail(ErrorKind::kInvalidModel, "attribute '", graphs.begin()->first,
+             "' is a graph, which this operator does not take");
       ir::Attrs attrs = op->parse(call.attrs);
       finish(*op, std::move(attrs), std::move(call.inputs), std::move(options), node, scope);
     });
   }
 
   /// The branch that an If with a known condition takes; nullptr for every other node.
-  static const onnx::GraphView* known_branch(const ir::Op& op, const std::map<std::string_view, const onnx::GraphView*>& graphs,
+  static const onnx::GraphView* known_branch(const ir::Op& op,
+                                             const std::map<std::string_view, const onnx::GraphView*>& graphs,
                                              const ir::Call& call) {
     if (op.name != "If" || !op.domain.empty() || call.inputs.empty() || call.inputs[0] == kNone) return nullptr;
     const auto& condition = call.graph.fact(call.inputs[0]).values;
@@ -251,7 +268,8 @@ class Importer {
     std::vector<std::string_view> names;
     for (const auto& t : branch.initializers) names.push_back(t.name);
     for (const auto& t : branch.sparse_initializers) names.push_back(t.values.name);
-    for (const auto& n : branch.nodes) std::ranges::copy_if(n.outputs, std::back_inserter(names), [](auto o) { return !o.empty(); });
+    for (const auto& n : branch.nodes)
+      std::ranges::copy_if(n.outputs, std::back_inserter(names), [](auto o) { return !o.empty(); });
     if (std::ranges::any_of(names, [&](std::string_view n) { return scope.names.contains(n); })) return false;
     if (!branch.inputs.empty() || branch.outputs.size() < node.outputs.size()) return false;
     add_initializers(branch, scope);
@@ -260,13 +278,15 @@ class Importer {
     for (const auto& output : branch.outputs) results.push_back(scope.find(output.name));
     for (std::string_view n : names) scope.names.erase(n);
     for (size_t i = 0; i < node.outputs.size(); ++i) {
-      if (results[i] == kNone) fail(ErrorKind::kInvalidModel, "output '", branch.outputs[i].name, "' is produced by no node");
+      if (results[i] == kNone)
+        fail(ErrorKind::kInvalidModel, "output '", branch.outputs[i].name, "' is produced by no node");
       if (!node.outputs[i].empty()) scope.define(node.outputs[i], results[i]);
     }
     return true;
   }
 
-  void finish(const ir::Op& op, ir::Attrs attrs, std::vector<ValueId> inputs, ir::NodeOptions options, const onnx::NodeView& node, Scope& scope) {
+  void finish(const ir::Op& op, ir::Attrs attrs, std::vector<ValueId> inputs, ir::NodeOptions options,
+              const onnx::NodeView& node, Scope& scope) {
     const ir::NodeId id = scope.graph.add(op, std::move(attrs), std::move(inputs), std::move(options));
     const std::vector<ValueId>& outputs = scope.graph.node(id).outputs;
     for (size_t i = 0; i < node.outputs.size(); ++i) {
@@ -274,13 +294,14 @@ class Importer {
     }
   }
 
-  void add_bodies(const ir::Op& op, const std::map<std::string_view, const onnx::GraphView*>& graphs, const ir::Call& call, Scope& scope,
-                  const Frame& frame, ir::NodeOptions& options) {
+  void add_bodies(const ir::Op& op, const std::map<std::string_view, const onnx::GraphView*>& graphs,
+                  const ir::Call& call, Scope& scope, const Frame& frame, ir::NodeOptions& options) {
     std::vector<Scope> scopes;
     std::vector<size_t> formals;
     for (int i = 0; i < op.bodies; ++i) {
       auto it = graphs.find(op.body_names[i]);
-      if (it == graphs.end()) fail(ErrorKind::kInvalidModel, "attribute '", op.body_names[i], "' is required but missing");
+      if (it == graphs.end())
+        fail(ErrorKind::kInvalidModel, "attribute '", op.body_names[i], "' is required but missing");
       options.bodies.emplace_back(scope.graph.symbol_table());
     }
     for (int i = 0; i < op.bodies; ++i) {
@@ -329,7 +350,8 @@ class Importer {
     }
     for (size_t i = 0; i < scopes.size(); ++i) {
       Graph& body = scopes[i].graph;
-      std::vector<ValueId> inputs(body.inputs().begin(), body.inputs().begin() + static_cast<std::ptrdiff_t>(formals[i]));
+      std::vector<ValueId> inputs(body.inputs().begin(),
+                                  body.inputs().begin() + static_cast<std::ptrdiff_t>(formals[i]));
       for (ValueId outer : options.captures) {
         auto it = std::ranges::find(scopes[i].captures, outer, &std::pair<ValueId, ValueId>::first);
         const ir::ValueInfo& info = scopes[i].outer->graph.value(outer);
@@ -353,7 +375,8 @@ ir::Graph import_model(const onnx::ModelFile& file, const Options& options) {
   const auto gaps = find_gaps(file.model());
   if (!gaps.empty()) {
     std::string list;
-    for (const Gap& g : gaps) list += cat(list.empty() ? "" : ", ", g.op, " (", g.count, "x, first at '", g.where, "')");
+    for (const Gap& g : gaps)
+      list += cat(list.empty() ? "" : ", ", g.op, " (", g.count, "x, first at '", g.where, "')");
     fail(ErrorKind::kUnsupportedModel, "the model uses ", gaps.size(), gaps.size() == 1 ? " operator" : " operators",
          " that this build does not have: ", list);
   }

@@ -14,10 +14,10 @@ namespace sdx::import {
 
 /// One thing in a model that this build cannot run.
 struct Gap {
-  std::string op;      ///< "com.example::Foo", with the opset version
+  std::string op;  ///< "com.example::Foo", with the opset version
   std::string reason;
   int count = 0;
-  std::string where;   ///< name of the first such node
+  std::string where;  ///< name of the first such node
 };
 
 /// Every node whose operator is neither in the table nor a function of the model, in subgraphs and functions too,

@@ -17,7 +17,9 @@ const T& get(std::string_view name, const AttrValue& value, std::string_view wan
 void wrong_type(std::string_view name, const AttrValue& value, std::string_view wanted) {
   fail(ErrorKind::kInvalidModel, "attribute '", name, "' is ", kKinds[value.index()], " but must be ", wanted);
 }
-void missing(std::string_view name) { fail(ErrorKind::kInvalidModel, "attribute '", name, "' is required but missing"); }
+void missing(std::string_view name) {
+  fail(ErrorKind::kInvalidModel, "attribute '", name, "' is required but missing");
+}
 void unknown(std::string_view name) {
   fail(ErrorKind::kUnsupportedModel, "attribute '", name, "' is not known to this operator");
 }

@@ -62,7 +62,9 @@ inline std::optional<AttrValue> write(int64_t v) { return v; }
 inline std::optional<AttrValue> write(bool v) { return static_cast<int64_t>(v); }
 inline std::optional<AttrValue> write(float v) { return v; }
 inline std::optional<AttrValue> write(const std::string& v) { return v; }
-inline std::optional<AttrValue> write(const Tensor& v) { return v.defined() ? std::optional<AttrValue>(v) : std::nullopt; }
+inline std::optional<AttrValue> write(const Tensor& v) {
+  return v.defined() ? std::optional<AttrValue>(v) : std::nullopt;
+}
 inline std::optional<AttrValue> write(DType v) {
   return v == DType::kUndefined ? std::nullopt : std::optional<AttrValue>(static_cast<int64_t>(v));
 }
@@ -89,7 +91,7 @@ class Attrs {
  public:
   Attrs() : Attrs(NoAttrs{}) {}
   template <class S>
-    requires requires { S::fields(); }
+  requires requires { S::fields(); }
   Attrs(S value) : holder_(std::make_shared<Holder<S>>(std::move(value))) {}  // NOLINT: implicit by design
 
   /// Reads every field of S from the map. An attribute that no field takes is an InvalidModel error, as is a missing

@@ -54,7 +54,8 @@ Fact Fact::known(DType dtype, Shape shape, std::vector<Dim> values) {
 std::string Fact::text() const {
   const std::string inner = std::string(dtype_name(dtype)) + shape.text();
   if (kind == Kind::kSequence) return "sequence(" + inner + ")";
-  if (kind == Kind::kOptional) return optional_sequence ? "optional(sequence(" + inner + "))" : "optional(" + inner + ")";
+  if (kind == Kind::kOptional)
+    return optional_sequence ? "optional(sequence(" + inner + "))" : "optional(" + inner + ")";
   return inner;
 }
 

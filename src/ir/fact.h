@@ -33,9 +33,9 @@ struct Fact {
   /// The fact of a 1-D (or, with `scalar`, 0-D) int64 tensor with those elements.
   static Fact known(std::vector<Dim> values, bool scalar = false);
 
-  /// The fact of a tensor of that type with those elements, as many as the known sizes in `shape` make: `values`, and the
-  /// constant where all are numbers. More than kMaxKnownValues elements, or a type that is not int64, int32 or bool,
-  /// leave only type and shape.
+  /// The fact of a tensor of that type with those elements, as many as the known sizes in `shape` make: `values`, and
+  /// the constant where all are numbers. More than kMaxKnownValues elements, or a type that is not int64, int32 or
+  /// bool, leave only type and shape.
   static Fact known(DType dtype, Shape shape, std::vector<Dim> values);
 
   bool is_constant() const { return constant.defined(); }

@@ -15,11 +15,14 @@ constexpr int64_t kEagerBytes = 4096;
 void check_arity(const Op& op, size_t count, Arity arity, std::string_view what) {
   if (static_cast<int>(count) >= arity.least && static_cast<int>(count) <= arity.most) return;
   fail(ErrorKind::kInvalidModel, op.name, " has ", count, " ", what, " but takes ", arity.least,
-       arity.most == arity.least ? "" : arity.most >= kVariadic ? " or more" : cat(" to ", arity.most));
+       arity.most == arity.least ? ""
+       : arity.most >= kVariadic ? " or more"
+                                 : cat(" to ", arity.most));
 }
 
 /// The outputs' values where all inputs are small constants and the operator is pure; empty otherwise.
-std::vector<Tensor> evaluate_small(const OpCall& call, std::span<const Fact* const> inputs, std::span<const Fact> outputs) {
+std::vector<Tensor> evaluate_small(const OpCall& call, std::span<const Fact* const> inputs,
+                                   std::span<const Fact> outputs) {
   const Traits& t = call.op.traits;
   if (t.impure || t.data_dependent || t.returns_values || call.op.bodies > 0) return {};
   std::vector<Slot> slots(inputs.size() + outputs.size());
@@ -28,7 +31,8 @@ std::vector<Tensor> evaluate_small(const OpCall& call, std::span<const Fact* con
     in.push_back(inputs[i] ? &slots[i] : nullptr);
     if (!inputs[i]) continue;
     const Tensor& c = inputs[i]->constant;
-    if (!c.defined() || c.dtype() == DType::kString || c.view().bytes() > kEagerBytes || !is_aligned(c.view())) return {};
+    if (!c.defined() || c.dtype() == DType::kString || c.view().bytes() > kEagerBytes || !is_aligned(c.view()))
+      return {};
     fill(slots[i], c);
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -193,7 +197,8 @@ std::vector<NodeId> Graph::order() const {
     }
   }
   if (static_cast<int>(out.size()) != live_nodes()) {
-    fail(ErrorKind::kInvalidModel, "the graph has a cycle through ", live_nodes() - static_cast<int>(out.size()), " nodes");
+    fail(ErrorKind::kInvalidModel, "the graph has a cycle through ", live_nodes() - static_cast<int>(out.size()),
+         " nodes");
   }
   return out;
 }

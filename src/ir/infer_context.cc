@@ -52,7 +52,10 @@ void InferContext::require_rank(int i, int least, int most) const {
   const Shape& shape = input(i).shape;
   if (!shape.has_rank() || (shape.rank() >= least && shape.rank() <= most)) return;
   invalid(place(i), " has shape ", shape.text(), " but must have ",
-          least == most ? cat(least) : most >= kMaxRank ? cat("at least ", least) : cat(least, " to ", most), " dimensions");
+          least == most      ? cat(least)
+          : most >= kMaxRank ? cat("at least ", least)
+                             : cat(least, " to ", most),
+          " dimensions");
 }
 
 void InferContext::require_equal(const Dim& a, const Dim& b, std::string_view what) {
@@ -144,9 +147,12 @@ void Call::ints_to_input(std::string_view name, int index) {
   auto it = attrs.find(name);
   if (it == attrs.end()) return;
   std::vector<int64_t> ints;
-  if (const auto* list = std::get_if<std::vector<int64_t>>(&it->second)) ints = *list;
-  else if (const auto* one = std::get_if<int64_t>(&it->second)) ints = {*one};
-  else attrs_detail::wrong_type(name, it->second, "ints");
+  if (const auto* list = std::get_if<std::vector<int64_t>>(&it->second))
+    ints = *list;
+  else if (const auto* one = std::get_if<int64_t>(&it->second))
+    ints = {*one};
+  else
+    attrs_detail::wrong_type(name, it->second, "ints");
   put(index, Tensor::ints(ints));
   attrs.erase(it);
 }
@@ -155,9 +161,12 @@ void Call::scalar_to_input(std::string_view name, int index, DType dtype) {
   auto it = attrs.find(name);
   if (it == attrs.end()) return;
   double v = 0;
-  if (const auto* f = std::get_if<float>(&it->second)) v = *f;
-  else if (const auto* n = std::get_if<int64_t>(&it->second)) v = static_cast<double>(*n);
-  else attrs_detail::wrong_type(name, it->second, "a number");
+  if (const auto* f = std::get_if<float>(&it->second))
+    v = *f;
+  else if (const auto* n = std::get_if<int64_t>(&it->second))
+    v = static_cast<double>(*n);
+  else
+    attrs_detail::wrong_type(name, it->second, "a number");
   if (dtype == DType::kUndefined && !inputs.empty() && inputs[0] != kNone) dtype = graph.fact(inputs[0]).dtype;
   switch (dtype) {
     case DType::kF64: put(index, Tensor::scalar(v)); break;

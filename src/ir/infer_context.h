@@ -15,7 +15,12 @@ class InferContext {
  public:
   InferContext(const Op& op, const Attrs& attrs, std::vector<const Fact*> inputs, int outputs, SymbolTable& symbols,
                std::span<const Graph> bodies)
-      : op_(op), attrs_(attrs), inputs_(std::move(inputs)), outputs_(static_cast<size_t>(outputs)), symbols_(symbols), bodies_(bodies) {}
+      : op_(op),
+        attrs_(attrs),
+        inputs_(std::move(inputs)),
+        outputs_(static_cast<size_t>(outputs)),
+        symbols_(symbols),
+        bodies_(bodies) {}
 
   const Op& op() const { return op_; }
   const Attrs& attributes() const { return attrs_; }

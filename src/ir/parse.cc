@@ -25,7 +25,8 @@ class Parser {
   using Names = std::map<std::string, ValueId, std::less<>>;
 
   [[noreturn]] void bad(const std::string& what) const {
-    const auto line = std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(std::min(at_, text_.size())), '\n') + 1;
+    const auto line =
+        std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(std::min(at_, text_.size())), '\n') + 1;
     fail(ErrorKind::kInvalidModel, "line ", line, ": ", what);
   }
   void skip(bool lines = true) {
@@ -52,7 +53,10 @@ class Parser {
   std::string word() {
     skip(false);
     const size_t start = at_;
-    auto part = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '/' || c == '\'' || c == '-' || c == '+'; };
+    auto part = [](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '/' || c == '\'' || c == '-' ||
+             c == '+';
+    };
     while (at_ < text_.size() && part(text_[at_])) ++at_;
     if (at_ == start) bad("a word expected");
     return std::string(text_.substr(start, at_ - start));
@@ -104,7 +108,8 @@ class Parser {
       case DType::kI32: view.as<int32_t>()[i] = static_cast<int32_t>(v); break;
       case DType::kU8:
       case DType::kBool: view.as<uint8_t>()[i] = static_cast<uint8_t>(v); break;
-      default: fail(ErrorKind::kInvalidModel, "constants of ", dtype_name(t.dtype()), " cannot be written in the text form");
+      default:
+        fail(ErrorKind::kInvalidModel, "constants of ", dtype_name(t.dtype()), " cannot be written in the text form");
     }
   }
   double number() {
@@ -161,9 +166,12 @@ class Parser {
     std::vector<std::string> strings;
     while (!take(']')) {
       AttrValue v = attr();
-      if (auto* i = std::get_if<int64_t>(&v)) ints.push_back(*i);
-      else if (auto* f = std::get_if<float>(&v)) floats.push_back(*f);
-      else if (auto* s = std::get_if<std::string>(&v)) strings.push_back(*s);
+      if (auto* i = std::get_if<int64_t>(&v))
+        ints.push_back(*i);
+      else if (auto* f = std::get_if<float>(&v))
+        floats.push_back(*f);
+      else if (auto* s = std::get_if<std::string>(&v))
+        strings.push_back(*s);
       take(',');
     }
     if (!floats.empty()) return floats;
@@ -218,7 +226,8 @@ class Parser {
     }
     const Node& made = graph.node(graph.add(*op, op->parse(attrs), std::move(inputs), std::move(options)));
     for (size_t i = 0; i < outputs.size(); ++i) {
-      if (!outputs[i].empty() && !names.emplace(outputs[i], made.outputs[i]).second) bad("'%" + outputs[i] + "' is defined twice");
+      if (!outputs[i].empty() && !names.emplace(outputs[i], made.outputs[i]).second)
+        bad("'%" + outputs[i] + "' is defined twice");
     }
   }
 

@@ -23,9 +23,12 @@ std::string list_text(const std::vector<T>& values) {
   std::string out = "[";
   for (const T& v : values) {
     if (out.size() > 1) out += ", ";
-    if constexpr (std::is_same_v<T, std::string>) out += "\"" + v + "\"";
-    else if constexpr (std::is_floating_point_v<T>) out += number_text(v);
-    else out += std::to_string(v);
+    if constexpr (std::is_same_v<T, std::string>)
+      out += "\"" + v + "\"";
+    else if constexpr (std::is_floating_point_v<T>)
+      out += number_text(v);
+    else
+      out += std::to_string(v);
   }
   return out + "]";
 }
@@ -54,11 +57,16 @@ std::string attr_text(const AttrValue& value) {
   return std::visit(
       [](const auto& v) -> std::string {
         using T = std::decay_t<decltype(v)>;
-        if constexpr (std::is_same_v<T, int64_t>) return std::to_string(v);
-        else if constexpr (std::is_same_v<T, float>) return number_text(v);
-        else if constexpr (std::is_same_v<T, std::string>) return "\"" + v + "\"";
-        else if constexpr (std::is_same_v<T, Tensor>) return cat(dtype_name(v.dtype()), v.extents().text(), "(", elements_text(v), ")");
-        else return list_text(v);
+        if constexpr (std::is_same_v<T, int64_t>)
+          return std::to_string(v);
+        else if constexpr (std::is_same_v<T, float>)
+          return number_text(v);
+        else if constexpr (std::is_same_v<T, std::string>)
+          return "\"" + v + "\"";
+        else if constexpr (std::is_same_v<T, Tensor>)
+          return cat(dtype_name(v.dtype()), v.extents().text(), "(", elements_text(v), ")");
+        else
+          return list_text(v);
       },
       value);
 }
@@ -84,7 +92,8 @@ class Printer {
     auto [it, is_new] = names_.try_emplace(v);
     if (!is_new) return it->second;
     std::string text = "%";
-    for (char c : graph_.value(v).name) text += std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '/' ? c : '_';
+    for (char c : graph_.value(v).name)
+      text += std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '/' ? c : '_';
     while (!used_.emplace(text, v).second) text += "'";
     return it->second = text;
   }
@@ -112,7 +121,8 @@ class Printer {
     if (!attrs.empty()) line += "{" + attrs + "}";
     line += "(";
     const size_t operands = n.operands().size();
-    for (size_t i = 0; i < n.inputs.size(); ++i) line += cat(i == 0 ? "" : i == operands ? "; " : ", ", name(n.inputs[i]));
+    for (size_t i = 0; i < n.inputs.size(); ++i)
+      line += cat(i == 0 ? "" : i == operands ? "; " : ", ", name(n.inputs[i]));
     line += ")";
     for (const Graph& body : n.bodies) line += cat(" {\n", Printer(body, indent_ + 2).run(), pad_, "}");
     for (size_t i = 0; i < n.outputs.size() && n.bodies.empty(); ++i) {

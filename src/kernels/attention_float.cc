@@ -17,7 +17,9 @@ int64_t value_floats(const AttentionExtents& e) { return round_up(e.keys * e.dv 
 
 }  // namespace
 
-int64_t FloatProducts::floats(const AttentionExtents& e) { return e.panels * query_floats(e) + key_floats(e) + value_floats(e); }
+int64_t FloatProducts::floats(const AttentionExtents& e) {
+  return e.panels * query_floats(e) + key_floats(e) + value_floats(e);
+}
 
 FloatProducts::FloatProducts(const AttentionExtents& extents, const AttentionHead& head, float* scratch)
     : extents_(extents), head_(head), tiles_(gemm_tiles()) {
@@ -38,7 +40,8 @@ void FloatProducts::place_keys(int64_t key, int64_t keys) {
   if (head_.k.row_stride != 1) {
     for (int64_t g = 0; g < count; ++g) {
       const int64_t begin = group_begin(keys, count, g);
-      gemm_pack_a(head_.k, key + begin, group_begin(keys, count, g + 1) - begin, extents_.d, packed_k_ + begin * extents_.d);
+      gemm_pack_a(head_.k, key + begin, group_begin(keys, count, g + 1) - begin, extents_.d,
+                  packed_k_ + begin * extents_.d);
     }
   }
   v_ = head_.v.data + key * head_.v.row_stride;

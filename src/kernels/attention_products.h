@@ -1,7 +1,7 @@
 // Attention products: the two products of a tile of keys and a panel of queries, in float32 or by matrix units.
 //
-// Scores are computed transposed, S^T = K Q^T, with queries in the columns of panels: the softmax then runs down columns
-// without horizontal steps, and S^T is already the B operand of O^T = V^T S^T.
+// Scores are computed transposed, S^T = K Q^T, with queries in the columns of panels: the softmax then runs down
+// columns without horizontal steps, and S^T is already the B operand of O^T = V^T S^T.
 #pragma once
 
 #include <cstdint>

@@ -14,7 +14,9 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 int64_t panel_bytes(int64_t depths) { return kHeaderBytes + split_blocks(depths) * kSplitPanelBytes; }
-int64_t groups_bytes(int64_t rows, int64_t depths) { return ceil_div(rows, kSplitRows) * split_blocks(depths) * kSplitGroupBytes; }
+int64_t groups_bytes(int64_t rows, int64_t depths) {
+  return ceil_div(rows, kSplitRows) * split_blocks(depths) * kSplitGroupBytes;
+}
 int64_t turned_floats(const AttentionExtents& e) {
   const int64_t queries = split_blocks(e.d) * kSplitDepth * kSplitColumns;
   return round_up(std::max(e.keys * std::max(e.d, e.dv), queries) + kSlack, 16);
@@ -50,8 +52,8 @@ bool SplitProducts::fit(const AttentionShape& shape) {
 }
 
 int64_t SplitProducts::floats(const AttentionExtents& e) {
-  const int64_t bytes = e.panels * panel_bytes(e.d) + groups_bytes(e.keys, e.d) + groups_bytes(e.dv, e.keys) + panel_bytes(e.keys) +
-                        2 * static_cast<int64_t>(sizeof(SplitSums));
+  const int64_t bytes = e.panels * panel_bytes(e.d) + groups_bytes(e.keys, e.d) + groups_bytes(e.dv, e.keys) +
+                        panel_bytes(e.keys) + 2 * static_cast<int64_t>(sizeof(SplitSums));
   const int64_t scales = round_up(e.keys, kSplitRows) + round_up(e.dv, kSplitRows);
   return bytes / static_cast<int64_t>(sizeof(float)) + scales + turned_floats(e);
 }
@@ -84,7 +86,8 @@ void SplitProducts::pack_blocks(float* rows, int64_t depths, SplitColumns& colum
   for (int64_t j = 0; j < kSplitColumns; ++j) inverses[j] = columns.scales[j] > 0 ? 0x1p16f / columns.scales[j] : 0.0f;
   std::fill(rows + depths * kSplitColumns, rows + split_blocks(depths) * kSplitDepth * kSplitColumns, 0.0f);
   for (int64_t block = 0; block < split_blocks(depths); ++block) {
-    kernels_.pack_block(rows + block * kSplitDepth * kSplitColumns, kSplitColumns, inverses, packed + block * kSplitPanelBytes, columns);
+    kernels_.pack_block(rows + block * kSplitDepth * kSplitColumns, kSplitColumns, inverses,
+                        packed + block * kSplitPanelBytes, columns);
   }
 }
 
@@ -141,8 +144,8 @@ void SplitProducts::scores(int64_t panel, int64_t visible, float* scores) {
   tile.a = packed_k_;
   tile.b = queries + kHeaderBytes;
   tile.blocks = split_blocks(extents_.d);
-  multiply(tile, ceil_div(visible, kSplitRows), tile.blocks * kSplitGroupBytes, {nullptr, 0, key_scales_, columns_of(queries).scales, false},
-           scores);
+  multiply(tile, ceil_div(visible, kSplitRows), tile.blocks * kSplitGroupBytes,
+           {nullptr, 0, key_scales_, columns_of(queries).scales, false}, scores);
 }
 
 void SplitProducts::values(int64_t visible, float* weights, float* acc) {

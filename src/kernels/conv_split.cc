@@ -1,5 +1,5 @@
-// Conv by matrix units: pixels of a tile of the input are split once, under one scale and with their channels side by side;
-// each element of the kernel then reads them in place, shifted, as rows of A. Weights are panels of B.
+// Conv by matrix units: pixels of a tile of the input are split once, under one scale and with their channels side by
+// side; each element of the kernel then reads them in place, shifted, as rows of A. Weights are panels of B.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -28,9 +28,9 @@ int64_t group_bytes(const ConvShape& s) { return panels_of(s) * panel_bytes(s); 
 
 // A tile of the output: rows x columns pixels, columns in groups of one height.
 struct Grid {
-  int64_t rows, columns;    ///< of a tile
-  int64_t height, groups;   ///< of a row of a tile
-  int64_t down, across;     ///< tiles of a plane
+  int64_t rows, columns;   ///< of a tile
+  int64_t height, groups;  ///< of a row of a tile
+  int64_t down, across;    ///< tiles of a plane
   int64_t in_rows, in_columns;
 
   explicit Grid(const ConvShape& s) {
@@ -47,7 +47,9 @@ struct Grid {
   }
 
   int64_t pixels() const { return rows * groups * height; }
-  int64_t pixel_bytes(const ConvShape& s) const { return split_blocks(channels_of(s)) * in_rows * in_columns * kSplitPixelBytes; }
+  int64_t pixel_bytes(const ConvShape& s) const {
+    return split_blocks(channels_of(s)) * in_rows * in_columns * kSplitPixelBytes;
+  }
 
  private:
   int64_t measure(const ConvShape& s) {
@@ -85,7 +87,8 @@ class Tile {
     turned_ = acc_ + layout_.acc / 4;
     const int64_t taps = taps_of(shape_);
     for (int64_t block = 0; block < blocks_of(shape_); ++block) {
-      const int64_t y = block % taps / shape_.kernel[2] * shape_.dilation[1], x = block % taps % shape_.kernel[2] * shape_.dilation[2];
+      const int64_t y = block % taps / shape_.kernel[2] * shape_.dilation[1],
+                    x = block % taps % shape_.kernel[2] * shape_.dilation[2];
       offsets_[block] = ((block / taps * grid_.in_rows + y) * grid_.in_columns + x) * kSplitPixelBytes;
     }
     kernels_.begin(grid_.height);
@@ -139,7 +142,8 @@ class Tile {
 
   // The largest magnitude of the input of the tile.
   float largest() const {
-    const int64_t begin = std::max<int64_t>(0, first_column()), end = std::min(shape_.in[2], first_column() + grid_.in_columns);
+    const int64_t begin = std::max<int64_t>(0, first_column()),
+                  end = std::min(shape_.in[2], first_column() + grid_.in_columns);
     const int64_t top = std::max<int64_t>(0, first_row()), bottom = std::min(shape_.in[1], first_row() + grid_.in_rows);
     float most = 0;
     if (begin >= end || top >= bottom) return most;
@@ -147,7 +151,8 @@ class Tile {
     const bool whole = begin == 0 && end == shape_.in[2];
     for (int64_t channel = 0; channel < channels_of(shape_); ++channel) {
       for (int64_t y = top; y < bottom; y = whole ? bottom : y + 1) {
-        const float row = kernels_.largest(input(channel, y) + begin, whole ? (bottom - top) * shape_.in[2] : end - begin);
+        const float row =
+            kernels_.largest(input(channel, y) + begin, whole ? (bottom - top) * shape_.in[2] : end - begin);
         if (std::isnan(row)) return row;
         most = std::max(most, row);
       }
@@ -186,7 +191,8 @@ class Tile {
     for (int64_t group = 0; group * grid_.height < columns_; ++group) {
       tile.a = pixels_ + group_offset(row * grid_.groups + group);
       kernels_.multiply(tile);
-      kernels_.combine({tile.sums, grid_.height, scales_, columns_of(panel).scales, false}, acc_ + group * grid_.height * kSplitColumns);
+      kernels_.combine({tile.sums, grid_.height, scales_, columns_of(panel).scales, false},
+                       acc_ + group * grid_.height * kSplitColumns);
     }
   }
 
@@ -232,11 +238,11 @@ class Tile {
   const SplitKernels& kernels_;
   const Grid grid_;
   const Layout layout_;
-  std::byte* pixels_;   ///< [blocks of channels][in_rows][in_columns]
-  int64_t* offsets_;    ///< of blocks of depth
+  std::byte* pixels_;  ///< [blocks of channels][in_rows][in_columns]
+  int64_t* offsets_;   ///< of blocks of depth
   SplitSums* sums_;
-  float* acc_;          ///< [groups][height][kSplitColumns]
-  float* turned_;       ///< [kSplitColumns][pitch]
+  float* acc_;     ///< [groups][height][kSplitColumns]
+  float* turned_;  ///< [kSplitColumns][pitch]
   int64_t plane_ = 0, group_ = 0, row_ = 0, column_ = 0, rows_ = 0, columns_ = 0;
   float scales_[kSplitRows] = {};  ///< the scale of the pixels, for each row of a group
 };
@@ -264,7 +270,8 @@ bool conv_split_fits(const ConvShape& s) {
   // Tiles that are mostly padding are slower than float products.
   const int64_t channels = channels_of(s), filters = filters_of(s);
   const int64_t computed = split_blocks(channels) * kSplitDepth * panels_of(s) * kSplitColumns;
-  return channels > 0 && filters > 0 && 3 * channels * filters >= computed && blocks_of(s) * kSplitDepth <= kSplitMostDepth;
+  return channels > 0 && filters > 0 && 3 * channels * filters >= computed &&
+         blocks_of(s) * kSplitDepth <= kSplitMostDepth;
 }
 
 size_t conv_split_packed_floats(const ConvShape& s) { return static_cast<size_t>(s.groups * group_bytes(s) / 4); }
@@ -294,7 +301,8 @@ void conv_split_pack(const ConvShape& s, const void* weights, float* packed) {
       std::fill_n(block, kSplitDepth * kSplitColumns, 0.0f);
       for (int64_t c = 0; c < std::min(kSplitDepth, channels - b / taps * kSplitDepth); ++c) {
         const int64_t channel = b / taps * kSplitDepth + c;
-        std::copy_n(rows.data() + (channel * taps + b % taps) * kSplitColumns, kSplitColumns, block + c * kSplitColumns);
+        std::copy_n(rows.data() + (channel * taps + b % taps) * kSplitColumns, kSplitColumns,
+                    block + c * kSplitColumns);
       }
       kernels.pack_block(block, kSplitColumns, inverses, to, columns);
     }
@@ -309,7 +317,8 @@ ConvPlan conv_split_plan(const ConvShape& s, int threads) {
   const int64_t others = s.batch * s.out[0] * s.groups * grid.down * grid.across;
   // The input is split again for each block of channels.
   int64_t blocks = 1;
-  if (threads > 1 && others < 4 * threads) blocks = std::min(panels, ceil_div(4 * threads, std::max<int64_t>(others, 1)));
+  if (threads > 1 && others < 4 * threads)
+    blocks = std::min(panels, ceil_div(4 * threads, std::max<int64_t>(others, 1)));
   plan.channel_block = ceil_div(panels, blocks);
   plan.tiles = others * ceil_div(panels, plan.channel_block);
   plan.scratch_bytes = static_cast<size_t>(Layout(s, grid).total());

@@ -58,7 +58,10 @@ int64_t packed_group(const Gemm& gemm, const GemmPlan& plan, int64_t row, int64_
 class RowBlock {
  public:
   RowBlock(const Gemm& gemm, const GemmPlan& plan, float* scratch)
-      : gemm_(gemm), plan_(plan), tiles_(gemm_tiles()), layout_(scratch_layout(gemm, plan.row_block, plan.panel_block)) {
+      : gemm_(gemm),
+        plan_(plan),
+        tiles_(gemm_tiles()),
+        layout_(scratch_layout(gemm, plan.row_block, plan.panel_block)) {
     packed_a_ = scratch;
     packed_b_ = packed_a_ + layout_.rows_of_a;
     accumulators_ = packed_b_ + layout_.panels_of_b;

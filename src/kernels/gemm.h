@@ -21,8 +21,8 @@ namespace sdx::kernels {
 /// What the last step of a product applies to an element.
 enum class Activation : uint8_t { kNone, kRelu, kGeluErf, kGeluTanh, kSilu, kSigmoid, kTanh, kQuickGelu };
 
-/// How the elements of a weight matrix are stored. kSplit: as three signed bytes with a scale for each column, for matrix
-/// units; see gemm_split.h for what that does to the error.
+/// How the elements of a weight matrix are stored. kSplit: as three signed bytes with a scale for each column, for
+/// matrix units; see gemm_split.h for what that does to the error.
 enum class WeightType : uint8_t { kF32, kF16, kBf16, kSplit };
 
 /// Bytes of one element.
@@ -63,8 +63,8 @@ struct Gemm {
   const void* packed_b = nullptr;             ///< what gemm_pack_b made; null to use `b`
   WeightType packed_type = WeightType::kF32;  ///< the type that gemm_pack_b made
   const void* split_a = nullptr;              ///< with kSplit: what gemm_split_a made of A
-  const float* packed_a = nullptr;            ///< what gemm_pack_rows made of A for the plan, or null to pack in each range
-  MatrixView b;                               ///< used where packed_b is null
+  const float* packed_a = nullptr;  ///< what gemm_pack_rows made of A for the plan, or null to pack in each range
+  MatrixView b;                     ///< used where packed_b is null
   float* c = nullptr;
   int64_t c_stride = 0;  ///< elements between the rows of C
   Epilogue epilogue;
@@ -90,8 +90,8 @@ int64_t gemm_panels(int64_t n, WeightType type = WeightType::kF32);
 void gemm_pack_b(const WeightView& b, int64_t k, int64_t n, WeightType type, int64_t panel_begin, int64_t panel_end,
                  void* packed);
 
-/// Groups of rows that gemm_split_a makes of A [m, k] (column_stride 1), and the bytes of all; only for products with split
-/// weights.
+/// Groups of rows that gemm_split_a makes of A [m, k] (column_stride 1), and the bytes of all; only for products with
+/// split weights.
 int64_t gemm_split_groups(int64_t m);
 size_t gemm_split_bytes(int64_t m, int64_t k);
 

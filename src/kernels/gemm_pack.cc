@@ -70,7 +70,8 @@ void pack_general(const WeightView& b, int64_t k, int64_t column, int64_t column
 }
 
 // Whole panels of rows that lie as they are needed: each row is read in one go, which the caches like, not by panel.
-void pack_rows(const unsigned char* data, int64_t row_bytes, int64_t k, int64_t panels, unsigned char* out, int64_t width_bytes) {
+void pack_rows(const unsigned char* data, int64_t row_bytes, int64_t k, int64_t panels, unsigned char* out,
+               int64_t width_bytes) {
   for (int64_t p = 0; p < k; ++p) {
     const unsigned char* from = data + p * row_bytes;
     unsigned char* to = out + p * width_bytes;

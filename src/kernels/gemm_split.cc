@@ -60,8 +60,8 @@ class Tiles {
   struct Pending {
     const SplitSums* sums = nullptr;
     int64_t row = 0, rows = 0, panel = 0;
-    int64_t done = 0;      ///< rows
-    int64_t at_once = 0;   ///< rows for each half block of the next product
+    int64_t done = 0;     ///< rows
+    int64_t at_once = 0;  ///< rows for each half block of the next product
   };
 
   const std::byte* panel_at(int64_t panel) const {
@@ -111,7 +111,8 @@ class Tiles {
     pending_.done += rows;
   }
 
-  // A single group streams B: what comes a few blocks later is fetched. More groups share the fetching of the next panel.
+  // A single group streams B: what comes a few blocks later is fetched. More groups share the fetching of the next
+  // panel.
   void place_ahead(int64_t row, SplitTile& tile) const {
     constexpr int64_t kLines = kSplitPanelBytes / 64, kDistance = 4 * kSplitPanelBytes;
     tile.ahead_lines = ceil_div(kLines, steps_);
@@ -134,7 +135,8 @@ class Tiles {
 };
 
 bool reads_rows(const WeightView& b) {
-  return b.type == WeightType::kF32 && b.column_stride == 1 && reinterpret_cast<uintptr_t>(b.data) % alignof(float) == 0;
+  return b.type == WeightType::kF32 && b.column_stride == 1 &&
+         reinterpret_cast<uintptr_t>(b.data) % alignof(float) == 0;
 }
 bool reads_columns(const WeightView& b) {
   return b.type == WeightType::kF32 && b.row_stride == 1 && reinterpret_cast<uintptr_t>(b.data) % alignof(float) == 0;
@@ -233,7 +235,8 @@ SplitScale split_scale(float largest) {
 void split_plain_row(const MatrixView& a, int64_t k, const std::byte* blocks, const SplitColumns& columns, float* acc) {
   const auto* digits = reinterpret_cast<const int8_t*>(blocks);
   for (int64_t p = 0; p < k; ++p) {
-    const int64_t block = p / kSplitDepth * kSplitPanelBytes, quad = p % kSplitQuads, byte = p % kSplitDepth / kSplitQuads;
+    const int64_t block = p / kSplitDepth * kSplitPanelBytes, quad = p % kSplitQuads,
+                  byte = p % kSplitDepth / kSplitQuads;
     for (int64_t j = 0; j < kSplitColumns; ++j) {
       const int8_t* at = digits + block + j / 16 * kSplitTileBytes + quad * 64 + j % 16 * 4 + byte;
       const int value = at[0] * 65536 + at[2 * kSplitTileBytes] * 256 + at[4 * kSplitTileBytes];
@@ -256,9 +259,10 @@ void gemm_split_a(const Gemm& gemm, int64_t group_begin, int64_t group_end, void
   float* scales = row_scales(packed, groups, gemm.k);
   for (int64_t group = group_begin; group < group_end; ++group) {
     const int64_t row = group * groups.height;
-    const SplitRows rows = {gemm.a.data + row * gemm.a.row_stride, gemm.a.row_stride, std::min(groups.height, gemm.m - row),
-                            groups.height, few(gemm.m)};
-    split_kernels()->pack_rows(rows, gemm.k, static_cast<std::byte*>(packed) + group * group_bytes(gemm.k), scales + row);
+    const SplitRows rows = {gemm.a.data + row * gemm.a.row_stride, gemm.a.row_stride,
+                            std::min(groups.height, gemm.m - row), groups.height, few(gemm.m)};
+    split_kernels()->pack_rows(rows, gemm.k, static_cast<std::byte*>(packed) + group * group_bytes(gemm.k),
+                               scales + row);
   }
 }
 

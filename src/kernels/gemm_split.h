@@ -1,4 +1,5 @@
-// Split products: floats as fixed-point numbers of three signed bytes, multiplied exactly by the machine's matrix units.
+// Split products: floats as fixed-point numbers of three signed bytes, multiplied exactly by the machine's matrix
+// units.
 //
 // A row of A, or a column of B, has one power of two as its scale, so that x = scale (d0 + d1 2^-8 + d2 2^-16) with
 // digits in [-128, 127]: 24 bits for its largest element. Of the nine products of digits the six of the highest weight
@@ -15,10 +16,10 @@
 
 namespace sdx::kernels {
 
-inline constexpr int64_t kSplitRows = 16;      ///< most rows of a group
-inline constexpr int64_t kSplitFewRows = 6;    ///< up to so many rows of A, vector instructions read B faster
-inline constexpr int64_t kSplitDepth = 64;     ///< depths of a block
-inline constexpr int64_t kSplitColumns = 32;   ///< columns of a panel
+inline constexpr int64_t kSplitRows = 16;     ///< most rows of a group
+inline constexpr int64_t kSplitFewRows = 6;   ///< up to so many rows of A, vector instructions read B faster
+inline constexpr int64_t kSplitDepth = 64;    ///< depths of a block
+inline constexpr int64_t kSplitColumns = 32;  ///< columns of a panel
 inline constexpr int64_t kSplitDigits = 3;
 inline constexpr int64_t kSplitTileBytes = 1024;
 /// Sums of products of digits must fit 32 bits.
@@ -58,8 +59,8 @@ struct SplitTile {
   const int64_t* a_blocks;  ///< bytes from `a` to each block of depth; null: kSplitGroupBytes apart
   const std::byte* b;       ///< first block
   int64_t blocks;
-  int32_t* sums;            ///< SplitSums
-  const std::byte* ahead;   ///< what to fetch into the cache meanwhile: 2 ahead_lines lines for each block
+  int32_t* sums;           ///< SplitSums
+  const std::byte* ahead;  ///< what to fetch into the cache meanwhile: 2 ahead_lines lines for each block
   int64_t ahead_lines;
   void (*meanwhile)(void* context);  ///< null, or called twice in each block while the units are busy
   void* context;
@@ -74,8 +75,8 @@ struct SplitParts {
   bool add = false;  ///< to what is there
 };
 
-/// Rows of A that make a group: `count` of them, and zeros up to its height. `offset`: digits are stored with 128 added,
-/// as SplitKernels::multiply_few wants them.
+/// Rows of A that make a group: `count` of them, and zeros up to its height. `offset`: digits are stored with 128
+/// added, as SplitKernels::multiply_few wants them.
 struct SplitRows {
   const float* a;
   int64_t stride;
@@ -113,7 +114,8 @@ struct SplitKernels {
   /// Packs depths [0, k) as blocks of a group, zeros beyond, and writes the scale of each row.
   void (*pack_rows)(const SplitRows& rows, int64_t k, std::byte* packed, float* scales);
   /// Packs rows [kSplitDepth][kSplitColumns], stride floats apart, of a panel of B as one block, and adds to the sums.
-  void (*pack_block)(const float* rows, int64_t stride, const float* inverses, std::byte* packed, SplitColumns& columns);
+  void (*pack_block)(const float* rows, int64_t stride, const float* inverses, std::byte* packed,
+                     SplitColumns& columns);
   /// Packs pixels of at most kSplitDepth channels.
   void (*pack_pixels)(const SplitPixels& pixels, std::byte* packed);
   /// Brackets all uses of the matrix units on a thread; groups of `height` rows.
@@ -124,7 +126,8 @@ struct SplitKernels {
   void (*multiply_few)(const SplitTile& tile, int64_t rows, const SplitColumns& columns);
   /// to[row][kSplitColumns] = (or +=) the sums with the scales of rows and columns.
   void (*combine)(const SplitParts& parts, float* to);
-  /// to[column * stride + row] = from[row * kSplitColumns + column] for all columns and rows up to the next multiple of 16.
+  /// to[column * stride + row] = from[row * kSplitColumns + column] for all columns and rows up to the next multiple
+  /// of 16.
   void (*turn)(const float* from, int64_t rows, float* to, int64_t stride);
 };
 

@@ -63,7 +63,8 @@ SDX_AMX float largest(const float* x, int64_t count) {
 
 SDX_AMX void largest_columns(const float* rows, int64_t stride, int64_t depths, float* largest) {
   for (int64_t column = 0; column < kSplitColumns; column += 16) {
-    __m512 most = _mm512_loadu_ps(largest + column), check = _mm512_fmadd_ps(most, _mm512_setzero_ps(), _mm512_setzero_ps());
+    __m512 most = _mm512_loadu_ps(largest + column),
+           check = _mm512_fmadd_ps(most, _mm512_setzero_ps(), _mm512_setzero_ps());
     for (int64_t p = 0; p < depths; ++p) most = largest_of(_mm512_loadu_ps(rows + p * stride + column), most, check);
     _mm512_storeu_ps(largest + column, _mm512_add_ps(most, check));
   }
@@ -80,7 +81,8 @@ SDX_AMX inline __m512i digits(const __m512i (&y)[4], __m512i flip) {
   // Byte i of a lane comes from y[i], whose digit has to move by 8 (i - digit) bits.
   const auto moved = [&](int i) SDX_AMX {
     const int by = 8 * (i - kDigit);
-    return by >= 0 ? _mm512_slli_epi32(y[i], static_cast<unsigned>(by)) : _mm512_srli_epi32(y[i], static_cast<unsigned>(-by));
+    return by >= 0 ? _mm512_slli_epi32(y[i], static_cast<unsigned>(by))
+                   : _mm512_srli_epi32(y[i], static_cast<unsigned>(-by));
   };
   constexpr int kSelect = 0xca;  // first operand ? second : third
   const __m512i low = _mm512_ternarylogic_epi32(_mm512_set1_epi32(0x000000ff), moved(0), moved(1), kSelect);
@@ -126,7 +128,8 @@ SDX_AMX void pack_rows(const SplitRows& rows, int64_t k, std::byte* packed, floa
   }
 }
 
-SDX_AMX void pack_block(const float* rows, int64_t stride, const float* inverses, std::byte* packed, SplitColumns& columns) {
+SDX_AMX void pack_block(const float* rows, int64_t stride, const float* inverses, std::byte* packed,
+                        SplitColumns& columns) {
   const __m512i flip = flip_of(false), ones = _mm512_set1_epi8(1);
   for (int64_t tile = 0; tile < 2; ++tile) {
     const __m512 inverse = _mm512_loadu_ps(inverses + tile * 16);
@@ -179,11 +182,13 @@ SDX_AMX inline void transpose(__m512 (&x)[16]) {
 }
 
 // 16 pixels of 16 channels from channel `first` on, as integers; lanes of `inside` lie in the row.
-SDX_AMX inline void load_pixels(const SplitPixels& p, const float* at, int64_t first, __mmask16 inside, __m512i (&y)[16]) {
+SDX_AMX inline void load_pixels(const SplitPixels& p, const float* at, int64_t first, __mmask16 inside,
+                                __m512i (&y)[16]) {
   __m512 x[16];
 #pragma GCC unroll 16
   for (int64_t c = 0; c < 16; ++c) {
-    x[c] = first + c < p.channels ? _mm512_maskz_loadu_ps(inside, at + (first + c) * p.channel_stride) : _mm512_setzero_ps();
+    x[c] = first + c < p.channels ? _mm512_maskz_loadu_ps(inside, at + (first + c) * p.channel_stride)
+                                  : _mm512_setzero_ps();
   }
   transpose(x);
   const __m512 inverse = _mm512_set1_ps(p.inverse);
@@ -195,7 +200,8 @@ SDX_AMX void pack_pixels(const SplitPixels& p, std::byte* packed) {
   for (int64_t at = 0; at < p.count; at += 16) {
     const int64_t left = std::min<int64_t>(16, p.count - at);
     const int64_t from = p.first + at, begin = std::max<int64_t>(0, -from), end = std::min<int64_t>(16, p.width - from);
-    const uint32_t inside = p.row == nullptr || end <= begin ? 0 : ((uint32_t{1} << end) - 1) & ~((uint32_t{1} << begin) - 1);
+    const uint32_t inside =
+        p.row == nullptr || end <= begin ? 0 : ((uint32_t{1} << end) - 1) & ~((uint32_t{1} << begin) - 1);
     __m512i y[4][16];
     for (int i = 0; i < 4; ++i) load_pixels(p, p.row + from, 16 * i, static_cast<__mmask16>(inside), y[i]);
     for (int64_t i = 0; i < left; ++i) {
@@ -225,8 +231,9 @@ inline const std::byte* block_of(const SplitTile& t, int64_t block) {
   return t.a + (t.a_blocks == nullptr ? block * kSplitGroupBytes : t.a_blocks[block]);
 }
 
-// 16 columns: tiles 0 to 2 hold the sums by falling weight, 3 to 5 the digits of B, 6 and 7 those of A in turn. Twelve loads
-// for twelve products of a panel: where another thread of the core is busy, a load takes nearly as long as a product.
+// 16 columns: tiles 0 to 2 hold the sums by falling weight, 3 to 5 the digits of B, 6 and 7 those of A in turn. Twelve
+// loads for twelve products of a panel: where another thread of the core is busy, a load takes nearly as long as a
+// product.
 SDX_AMX void multiply_columns(const SplitTile& t, int64_t columns) {
   _tile_zero(0);
   _tile_zero(1);
@@ -361,8 +368,8 @@ bool usable() {
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
   constexpr unsigned kTile = 1u << 24, kBytes = 1u << 25;
   if ((d & kTile) == 0 || (d & kBytes) == 0) return false;
-  if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512dq") ||
-      !__builtin_cpu_supports("avx512vnni")) {
+  if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") ||
+      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vnni")) {
     return false;
   }
   constexpr long kRequestPermission = 0x1023, kTileData = 18;
@@ -372,8 +379,8 @@ bool usable() {
 }  // namespace
 
 const SplitKernels* amx_split_kernels() {
-  static const SplitKernels kernels = {largest,     largest_columns, pack_rows, pack_block, pack_pixels,
-                                       begin,       end,             multiply,  multiply_few, combine, turn};
+  static const SplitKernels kernels = {largest, largest_columns, pack_rows,    pack_block, pack_pixels, begin,
+                                       end,     multiply,        multiply_few, combine,    turn};
   static const bool available = usable();
   return available ? &kernels : nullptr;
 }

@@ -35,7 +35,9 @@ std::atomic<bool> units_allowed = true;
 
 }  // namespace
 
-const SplitKernels* split_kernels() { return units_allowed.load(std::memory_order_relaxed) ? amx_split_kernels() : nullptr; }
+const SplitKernels* split_kernels() {
+  return units_allowed.load(std::memory_order_relaxed) ? amx_split_kernels() : nullptr;
+}
 
 std::string_view isa_name(Isa isa) {
   switch (isa) {

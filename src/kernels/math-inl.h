@@ -1,6 +1,6 @@
 // Elementary functions on float vectors. The bounds hold for every instruction set; math_test.cc checks them on a dense
-// walk over all floats, and on every float when built with -DSDX_MATH_STEP=1. "ulp" is the spacing of floats at the true
-// result. NaN gives NaN unless said otherwise.
+// walk over all floats, and on every float when built with -DSDX_MATH_STEP=1. "ulp" is the spacing of floats at the
+// true result. NaN gives NaN unless said otherwise.
 #if defined(SDX_KERNELS_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef SDX_KERNELS_MATH_INL_H_
 #undef SDX_KERNELS_MATH_INL_H_

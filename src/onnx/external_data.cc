@@ -109,7 +109,8 @@ fs::path ExternalFiles::resolve(std::string_view location) const {
          "', which holds weights of the model: ", problem.message(), "; put it beside the model file");
   }
   if (!fs::is_regular_file(real, problem)) {
-    fail(ErrorKind::kInvalidModel, "'", named.string(), "', which is to hold weights of the model, is no regular file; put the file itself there");
+    fail(ErrorKind::kInvalidModel, "'", named.string(),
+         "', which is to hold weights of the model, is no regular file; put the file itself there");
   }
   for (const fs::path& tree : allowed_) {
     if (is_within(real, tree)) return real;

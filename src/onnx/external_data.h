@@ -51,7 +51,8 @@ class ExternalFiles {
   void provide(std::string_view location, SharedBytes bytes);
 
   /// The elements of an external tensor in the plain layout (onnx/tensor_data.h), at any alignment. Throws
-  /// InvalidModel for a place that breaks the rules, holds no readable file or not exactly the tensor's bytes. A tensor without elements needs no file.
+  /// InvalidModel for a place that breaks the rules, holds no readable file or not exactly the tensor's bytes. A tensor
+  /// without elements needs no file.
   SharedBytes bytes(const TensorView& tensor) const;
 
   /// The mapped file that holds `tensor`; null when its bytes were provided.

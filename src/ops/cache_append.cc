@@ -6,8 +6,8 @@ namespace sdx::ops {
 namespace {
 
 /// Inputs: cache float32 [slots, heads, capacity, width]; x [batch, heads, rows, width], or [batch, rows, heads, width]
-/// for the layout "bshd"; past int64 [1]; slots int64 [batch], all different. Output: the cache with row r of batch item
-/// b of x at [slots[b], :, past + r, :].
+/// for the layout "bshd"; past int64 [1]; slots int64 [batch], all different. Output: the cache with row r of batch
+/// item b of x at [slots[b], :, past + r, :].
 struct CacheAppendAttrs {
   std::string layout = "bhsd";
   bool operator==(const CacheAppendAttrs&) const = default;
@@ -16,7 +16,8 @@ struct CacheAppendAttrs {
 
 void infer(InferContext& c) {
   const auto& a = c.attrs<CacheAppendAttrs>();
-  if (a.layout != "bhsd" && a.layout != "bshd") c.invalid("layout '", a.layout, "' of the new rows; it must be bhsd or bshd");
+  if (a.layout != "bhsd" && a.layout != "bshd")
+    c.invalid("layout '", a.layout, "' of the new rows; it must be bhsd or bshd");
   c.require_dtype(0, {DType::kF32});
   c.require_same_dtype(0, 1);
   c.require_dtype(2, {DType::kI64});
@@ -42,14 +43,16 @@ void run(RunContext& c) {
   const bool merged = a.layout == "bshd";
   const int64_t batch = x[0], heads = cache[1], rows = merged ? x[1] : x[2], width = cache[3];
   const auto* slots = c.input(3).as<int64_t>();
-  if (c.input(2).count() != 1) fail(ErrorKind::kInvalidInput, "past has ", c.input(2).count(), " elements but must have 1");
+  if (c.input(2).count() != 1)
+    fail(ErrorKind::kInvalidInput, "past has ", c.input(2).count(), " elements but must have 1");
   const int64_t past = *c.input(2).as<int64_t>();
   if (past < 0 || past > cache[2] - rows) {
     fail(ErrorKind::kInvalidInput, rows, " rows do not fit behind ", past, " in a cache with room for ", cache[2]);
   }
   for (int64_t b = 0; b < batch; ++b) {
     if (slots[b] >= 0 && slots[b] < cache[0]) continue;
-    fail(ErrorKind::kInvalidInput, "slot ", slots[b], " of batch item ", b, " is outside the cache of ", cache[0], " slots");
+    fail(ErrorKind::kInvalidInput, "slot ", slots[b], " of batch item ", b, " is outside the cache of ", cache[0],
+         " slots");
   }
   ir::copy_elements(c.input(0), c.output(0));
   const auto* data = c.input(1).as<float>();

@@ -11,8 +11,8 @@ namespace sdx::ops {
 /// their neighbours (in scientific notation outside [1e-4, 1e16)), "NaN", "INF" and "-INF".
 void format_elements(const ConstView& from, std::string* to);
 
-/// Reads numbers as the standard's Cast allows them: decimal and scientific notation, "INF", "+INF", "-INF" and "NaN" in
-/// any case. Throws InvalidInput for other text.
+/// Reads numbers as the standard's Cast allows them: decimal and scientific notation, "INF", "+INF", "-INF" and "NaN"
+/// in any case. Throws InvalidInput for other text.
 void parse_elements(const ConstView& from, const View& to);
 
 }  // namespace sdx::ops

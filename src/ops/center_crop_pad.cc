@@ -39,14 +39,22 @@ void infer(InferContext& c) {
   for (size_t i = 0; i < count; ++i) {
     const int axis = given ? c.axis((*given)[i], x.rank(), "axes") : static_cast<int>(i);
     shape[axis] = sizes ? (*sizes)[i] : c.symbols().fresh();
-    if (shape[axis].known() && shape[axis].value() < 0) c.invalid("a size is ", shape[axis].value(), " but must be >= 0");
+    if (shape[axis].known() && shape[axis].value() < 0)
+      c.invalid("a size is ", shape[axis].value(), " but must be >= 0");
   }
   c.set(0, x.dtype, std::move(shape));
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "CenterCropPad", .inputs = {2, 2}, .outputs = {1, 1}, .parse = Attrs::parse<CenterAttrs>,
-     .infer = infer, .run = run, .traits = {.shape_only = 0b10}, .since = 18},
+    {.domain = "",
+     .name = "CenterCropPad",
+     .inputs = {2, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<CenterAttrs>,
+     .infer = infer,
+     .run = run,
+     .traits = {.shape_only = 0b10},
+     .since = 18},
 };
 
 }  // namespace

@@ -13,7 +13,9 @@ struct Col2ImAttrs {
   }
 };
 
-int64_t entry(const std::vector<int64_t>& list, size_t i, int64_t otherwise) { return list.empty() ? otherwise : list[i]; }
+int64_t entry(const std::vector<int64_t>& list, size_t i, int64_t otherwise) {
+  return list.empty() ? otherwise : list[i];
+}
 
 /// Positions of the block along an axis.
 Dim positions(const Col2ImAttrs& a, size_t axis, size_t axes, const Dim& image, const Dim& block) {
@@ -24,7 +26,8 @@ Dim positions(const Col2ImAttrs& a, size_t axis, size_t axes, const Dim& image, 
 
 void check_attrs(const InferContext& c, const Col2ImAttrs& a, size_t axes) {
   auto require_list = [&](const std::vector<int64_t>& list, std::string_view name, size_t count, int64_t least) {
-    if (!list.empty() && list.size() != count) c.invalid("attribute '", name, "' has ", list.size(), " entries but needs ", count);
+    if (!list.empty() && list.size() != count)
+      c.invalid("attribute '", name, "' has ", list.size(), " entries but needs ", count);
     for (int64_t v : list) {
       if (v < least || v > kMaxElements) c.invalid("attribute '", name, "' holds ", v, " but must be >= ", least);
     }
@@ -42,15 +45,18 @@ void infer(InferContext& c) {
   const Shape& x = c.input(0).shape;
   const Shape& counted = c.input(1).shape;
   if (!image || !block || !x.has_rank()) {
-    const bool known = counted.has_rank() && counted.rank() == 1 && counted[0].known() && counted[0].value() <= kMaxRank - 2;
+    const bool known =
+        counted.has_rank() && counted.rank() == 1 && counted[0].known() && counted[0].value() <= kMaxRank - 2;
     return c.set(0, c.input(0).dtype, known ? c.fresh_shape(static_cast<int>(counted[0].value()) + 2) : Shape());
   }
-  if (image->size() != block->size()) c.invalid("image and block have ", image->size(), " and ", block->size(), " axes");
+  if (image->size() != block->size())
+    c.invalid("image and block have ", image->size(), " and ", block->size(), " axes");
   check_attrs(c, a, image->size());
   Dim elements = 1, count = 1;
   for (size_t i = 0; i < image->size(); ++i) {
     const Dim &n = (*image)[i], &k = (*block)[i];
-    if ((n.known() && n.value() < 0) || (k.known() && k.value() < 1)) c.invalid("sizes of image and block must be positive");
+    if ((n.known() && n.value() < 0) || (k.known() && k.value() < 1))
+      c.invalid("sizes of image and block must be positive");
     const Dim at = positions(a, i, image->size(), n, k);
     c.require_at_most(1, at, cat("the positions of the block along axis ", i, " must be at least 1; 1 and they"));
     elements = elements * k;
@@ -69,7 +75,8 @@ template <class T>
 void sum_channel(const Col2ImAttrs& a, const T* x, T* y, const Extents& image, const Extents& block) {
   const auto axes = static_cast<size_t>(image.rank());
   Extents at;
-  for (size_t i = 0; i < axes; ++i) at.push_back(positions(a, i, axes, image[static_cast<int>(i)], block[static_cast<int>(i)]).value());
+  for (size_t i = 0; i < axes; ++i)
+    at.push_back(positions(a, i, axes, image[static_cast<int>(i)], block[static_cast<int>(i)]).value());
   const Strides image_strides = strides_of(image), at_strides = strides_of(at), block_strides = strides_of(block);
   const int64_t elements = block.count(), count = at.count();
   for (int64_t e = 0; e < elements; ++e) {
@@ -77,7 +84,8 @@ void sum_channel(const Col2ImAttrs& a, const T* x, T* y, const Extents& image, c
       int64_t to = 0;
       bool inside = true;
       for (size_t d = 0; d < axes; ++d) {
-        const int64_t k = e / block_strides[d] % block[static_cast<int>(d)], w = p / at_strides[d] % at[static_cast<int>(d)];
+        const int64_t k = e / block_strides[d] % block[static_cast<int>(d)],
+                      w = p / at_strides[d] % at[static_cast<int>(d)];
         const int64_t i = w * entry(a.strides, d, 1) + k * entry(a.dilations, d, 1) - entry(a.pads, d, 0);
         inside &= i >= 0 && i < image[static_cast<int>(d)];
         to += i * image_strides[d];
@@ -105,8 +113,15 @@ void run(RunContext& c) {
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "Col2Im", .inputs = {3, 3}, .outputs = {1, 1}, .parse = Attrs::parse<Col2ImAttrs>,
-     .infer = infer, .run = run, .accuracy = Accuracy::kAccumulated, .since = 18},
+    {.domain = "",
+     .name = "Col2Im",
+     .inputs = {3, 3},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<Col2ImAttrs>,
+     .infer = infer,
+     .run = run,
+     .accuracy = Accuracy::kAccumulated,
+     .since = 18},
 };
 
 }  // namespace

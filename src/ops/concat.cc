@@ -115,7 +115,8 @@ void run_split(RunContext& c) {
   const int64_t chunk = (x.extents[axis] + parts - 1) / parts;
   int64_t first = 0;
   for (int i = 0; i < c.output_count(); ++i) {
-    const int64_t size = sizes.empty() ? std::clamp<int64_t>(x.extents[axis] - first, 0, chunk) : sizes[static_cast<size_t>(i)];
+    const int64_t size =
+        sizes.empty() ? std::clamp<int64_t>(x.extents[axis] - first, 0, chunk) : sizes[static_cast<size_t>(i)];
     if (c.wants(i) && x.count() > 0) copy_part(c, x, c.output(i), {size * inner, whole, first * inner}, false);
     first += size;
   }
@@ -177,10 +178,22 @@ void infer_split(InferContext& c) {
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "Concat", .inputs = {1, ir::kVariadic}, .outputs = {1, 1}, .parse = Attrs::parse<ConcatAttrs>,
-     .infer = infer_concat, .run = run_concat, .upgrade = upgrade_concat},
-    {.domain = "", .name = "Split", .inputs = {1, 2}, .outputs = {1, ir::kVariadic}, .parse = Attrs::parse<SplitAttrs>,
-     .infer = infer_split, .run = run_split, .upgrade = upgrade_split},
+    {.domain = "",
+     .name = "Concat",
+     .inputs = {1, ir::kVariadic},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<ConcatAttrs>,
+     .infer = infer_concat,
+     .run = run_concat,
+     .upgrade = upgrade_concat},
+    {.domain = "",
+     .name = "Split",
+     .inputs = {1, 2},
+     .outputs = {1, ir::kVariadic},
+     .parse = Attrs::parse<SplitAttrs>,
+     .infer = infer_split,
+     .run = run_split,
+     .upgrade = upgrade_split},
 };
 
 }  // namespace

@@ -96,17 +96,28 @@ void run_fill(RunContext& c) {
   const View y = c.output(0);
   for_width(y.dtype, [&]<class T>() {
     const T element = value.defined() ? *value.as<T>() : T();
-    c.parallel().run(y.count(), grain_for(1), [&](int64_t begin, int64_t end, int) {
-      std::fill(y.as<T>() + begin, y.as<T>() + end, element);
-    });
+    c.parallel().run(y.count(), grain_for(1),
+                     [&](int64_t begin, int64_t end, int) { std::fill(y.as<T>() + begin, y.as<T>() + end, element); });
   });
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "Constant", .inputs = {0, 0}, .outputs = {1, 1}, .parse = Attrs::parse<ConstantAttrs>,
-     .infer = infer_constant, .run = run_constant},
-    {.domain = "", .name = "ConstantOfShape", .inputs = {1, 1}, .outputs = {1, 1}, .parse = Attrs::parse<FillAttrs>,
-     .infer = infer_fill, .run = run_fill, .traits = {.shape_only = 1}, .since = 9},
+    {.domain = "",
+     .name = "Constant",
+     .inputs = {0, 0},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<ConstantAttrs>,
+     .infer = infer_constant,
+     .run = run_constant},
+    {.domain = "",
+     .name = "ConstantOfShape",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<FillAttrs>,
+     .infer = infer_fill,
+     .run = run_fill,
+     .traits = {.shape_only = 1},
+     .since = 9},
 };
 
 }  // namespace

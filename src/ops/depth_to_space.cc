@@ -47,7 +47,8 @@ void run_to_depth(RunContext& c) {
 void infer(InferContext& c, bool to_space) {
   const auto& a = c.attrs<BlockAttrs>();
   c.require_rank(0, 4, 4);
-  if (a.blocksize < 1 || a.blocksize > 1 << 20) c.invalid("attribute 'blocksize' is ", a.blocksize, " but must be positive");
+  if (a.blocksize < 1 || a.blocksize > 1 << 20)
+    c.invalid("attribute 'blocksize' is ", a.blocksize, " but must be positive");
   if (a.mode != "DCR" && a.mode != "CRD") c.invalid("attribute 'mode' is '", a.mode, "' but must be DCR or CRD");
   const Shape& shape = c.input(0).shape;
   if (!shape.has_rank()) return c.set(0, c.input(0).dtype, c.fresh_shape(4));
@@ -67,10 +68,20 @@ void infer_to_space(InferContext& c) { infer(c, true); }
 void infer_to_depth(InferContext& c) { infer(c, false); }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "DepthToSpace", .inputs = {1, 1}, .outputs = {1, 1}, .parse = Attrs::parse<BlockAttrs>,
-     .infer = infer_to_space, .run = run_to_space},
-    {.domain = "", .name = "SpaceToDepth", .inputs = {1, 1}, .outputs = {1, 1}, .parse = Attrs::parse<BlockAttrs>,
-     .infer = infer_to_depth, .run = run_to_depth},
+    {.domain = "",
+     .name = "DepthToSpace",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<BlockAttrs>,
+     .infer = infer_to_space,
+     .run = run_to_space},
+    {.domain = "",
+     .name = "SpaceToDepth",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<BlockAttrs>,
+     .infer = infer_to_depth,
+     .run = run_to_depth},
 };
 
 }  // namespace

@@ -39,7 +39,8 @@ void infer_expand(InferContext& c) {
 }
 
 void upgrade_tile(Call& c) {
-  if (c.version < 6) fail(ErrorKind::kUnsupportedModel, "Tile of opset ", c.version, "; convert the model to opset 6 or newer");
+  if (c.version < 6)
+    fail(ErrorKind::kUnsupportedModel, "Tile of opset ", c.version, "; convert the model to opset 6 or newer");
 }
 
 void run_tile(RunContext& c) {
@@ -92,10 +93,24 @@ void infer_tile(InferContext& c) {
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "Expand", .inputs = {2, 2}, .outputs = {1, 1}, .parse = Attrs::parse<NoAttrs>,
-     .infer = infer_expand, .run = run_expand, .traits = {.shape_only = 0b10}, .since = 8},
-    {.domain = "", .name = "Tile", .inputs = {2, 2}, .outputs = {1, 1}, .parse = Attrs::parse<NoAttrs>,
-     .infer = infer_tile, .run = run_tile, .traits = {.shape_only = 0b10}, .upgrade = upgrade_tile},
+    {.domain = "",
+     .name = "Expand",
+     .inputs = {2, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<NoAttrs>,
+     .infer = infer_expand,
+     .run = run_expand,
+     .traits = {.shape_only = 0b10},
+     .since = 8},
+    {.domain = "",
+     .name = "Tile",
+     .inputs = {2, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<NoAttrs>,
+     .infer = infer_tile,
+     .run = run_tile,
+     .traits = {.shape_only = 0b10},
+     .upgrade = upgrade_tile},
 };
 
 }  // namespace

@@ -71,7 +71,8 @@ bool widened(RunContext& c, void (*run)(RunContext&)) {
   RunContext wide = c.with_slots(inputs, outputs);
   run(wide);
   for (int i = 0; i < c.output_count(); ++i) {
-    if (c.wants(i) && is_half(c.output(i).dtype)) narrow(outputs[static_cast<size_t>(i)]->view.as<float>(), c.output(i), c.parallel());
+    if (c.wants(i) && is_half(c.output(i).dtype))
+      narrow(outputs[static_cast<size_t>(i)]->view.as<float>(), c.output(i), c.parallel());
   }
   return true;
 }

@@ -9,8 +9,8 @@ namespace sdx::ops {
 namespace {
 
 /// Layouts: "bhsd", "bshd", "bhds" (all 4-D) and "bsm" [batch, rows, heads * width], which needs the number of heads.
-/// Inputs: q, k, v, mask, bias; where keys and values lie in a cache also keys int64 [1], how many of its rows count, and
-/// slots int64 [batch]: batch item b then reads k[slots[b]] and v[slots[b]].
+/// Inputs: q, k, v, mask, bias; where keys and values lie in a cache also keys int64 [1], how many of its rows count,
+/// and slots int64 [batch]: batch item b then reads k[slots[b]] and v[slots[b]].
 struct FusedAttentionAttrs {
   std::string q_layout = "bhsd", k_layout = "bhsd", v_layout = "bhsd", out_layout = "bhsd";
   int64_t heads = 0, kv_heads = 0;  ///< of "bsm" operands; 0 for kv_heads: heads
@@ -68,7 +68,8 @@ Dim cached_keys(InferContext& c, const HeadDims& q, const HeadDims& k) {
   c.require_dtype(6, {DType::kI64});
   c.require_rank(5, 1, 1);
   c.require_rank(6, 1, 1);
-  if (c.input(6).shape.has_rank()) c.require_equal(q.batch, c.input(6).shape[0], "the batch size of queries and the number of slots");
+  if (c.input(6).shape.has_rank())
+    c.require_equal(q.batch, c.input(6).shape[0], "the batch size of queries and the number of slots");
   const auto& values = c.input(5).values;
   const Dim keys = values && values->size() == 1 ? values->front() : c.fresh_shape(1)[0];
   c.require_at_most(keys, k.rows, "the keys and the room of the cache");
@@ -127,7 +128,8 @@ HeadsView view_of(const ConstView& x, const std::string& layout, int64_t heads, 
 
 /// Narrows the call to the rows of a cache that count, and points each batch item to its slot.
 void use_cache(const RunContext& c, AttentionCall& call, int64_t slots) {
-  if (c.input(5).count() != 1) fail(ErrorKind::kInvalidInput, "keys has ", c.input(5).count(), " elements but must have 1");
+  if (c.input(5).count() != 1)
+    fail(ErrorKind::kInvalidInput, "keys has ", c.input(5).count(), " elements but must have 1");
   const int64_t keys = *c.input(5).as<int64_t>();
   if (keys < 0 || keys > call.shape.skv) {
     fail(ErrorKind::kInvalidInput, keys, " keys are to be read from a cache with room for ", call.shape.skv);
@@ -136,7 +138,8 @@ void use_cache(const RunContext& c, AttentionCall& call, int64_t slots) {
   call.slots = c.input(6).as<int64_t>();
   for (int64_t b = 0; b < call.batch; ++b) {
     if (call.slots[b] >= 0 && call.slots[b] < slots) continue;
-    fail(ErrorKind::kInvalidInput, "slot ", call.slots[b], " of batch item ", b, " is outside the cache of ", slots, " slots");
+    fail(ErrorKind::kInvalidInput, "slot ", call.slots[b], " of batch item ", b, " is outside the cache of ", slots,
+         " slots");
   }
 }
 

@@ -28,7 +28,8 @@ void run_gather(RunContext& c) {
   if (y.count() == 0) return;
   if (x.dtype == DType::kString) {
     for (int64_t i = 0; i < outer * count; ++i) {
-      std::copy_n(x.as<std::string>() + (i / count * n + index[i % count]) * inner, inner, y.as<std::string>() + i * inner);
+      std::copy_n(x.as<std::string>() + (i / count * n + index[i % count]) * inner, inner,
+                  y.as<std::string>() + i * inner);
     }
     return;
   }
@@ -97,10 +98,22 @@ void infer_gather_elements(InferContext& c) {
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "Gather", .inputs = {2, 2}, .outputs = {1, 1}, .parse = Attrs::parse<GatherAttrs>,
-     .infer = infer_gather, .run = run_gather, .traits = {.misaligned = 1}},
-    {.domain = "", .name = "GatherElements", .inputs = {2, 2}, .outputs = {1, 1}, .parse = Attrs::parse<GatherAttrs>,
-     .infer = infer_gather_elements, .run = run_gather_elements, .since = 11},
+    {.domain = "",
+     .name = "Gather",
+     .inputs = {2, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<GatherAttrs>,
+     .infer = infer_gather,
+     .run = run_gather,
+     .traits = {.misaligned = 1}},
+    {.domain = "",
+     .name = "GatherElements",
+     .inputs = {2, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<GatherAttrs>,
+     .infer = infer_gather_elements,
+     .run = run_gather_elements,
+     .since = 11},
 };
 
 }  // namespace

@@ -57,10 +57,21 @@ void infer(InferContext& c) {
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "GatherND", .inputs = {2, 2}, .outputs = {1, 1}, .parse = Attrs::parse<GatherNdAttrs>,
-     .infer = infer, .run = run, .since = 11},
-    {.domain = "com.microsoft", .name = "GatherND", .inputs = {2, 2}, .outputs = {1, 1},
-     .parse = Attrs::parse<GatherNdAttrs>, .infer = infer, .run = run},
+    {.domain = "",
+     .name = "GatherND",
+     .inputs = {2, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<GatherNdAttrs>,
+     .infer = infer,
+     .run = run,
+     .since = 11},
+    {.domain = "com.microsoft",
+     .name = "GatherND",
+     .inputs = {2, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<GatherNdAttrs>,
+     .infer = infer,
+     .run = run},
 };
 
 }  // namespace

@@ -47,7 +47,8 @@ void infer_sample(InferContext& c) {
   std::vector<Dim> out = {x[0], x[1]};
   for (int i = 1; i < x.rank() - 1; ++i) out.push_back(grid[i]);
   for (int i = 2; i < x.rank(); ++i) {
-    if (!x[i].known() || x[i].is(0)) c.require_at_most(1, x[i], "an axis of the image, which must not be empty: 1 and it");
+    if (!x[i].known() || x[i].is(0))
+      c.require_at_most(1, x[i], "an axis of the image, which must not be empty: 1 and it");
   }
   c.set(0, c.input(0).dtype, std::move(out));
 }
@@ -107,9 +108,7 @@ class Axis {
     if (a_.padding_mode == "reflection") return std::clamp(x, 0.0, static_cast<double>(n_ - 1));
     return x;
   }
-  int64_t pixel(double x) const {
-    return x >= 0 && x <= static_cast<double>(n_ - 1) ? static_cast<int64_t>(x) : -1;
-  }
+  int64_t pixel(double x) const { return x >= 0 && x <= static_cast<double>(n_ - 1) ? static_cast<int64_t>(x) : -1; }
 
   const GridAttrs& a_;
   int64_t n_;
@@ -237,12 +236,34 @@ void run_affine(RunContext& c) {
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "AffineGrid", .inputs = {2, 2}, .outputs = {1, 1}, .parse = Attrs::parse<AffineAttrs>,
-     .infer = infer_affine, .run = run_affine, .traits = {.shape_only = 0b10}, .accuracy = Accuracy::kAccumulated, .since = 20},
-    {.domain = "", .name = "GridSample", .inputs = {2, 2}, .outputs = {1, 1}, .parse = Attrs::parse<GridAttrs>,
-     .infer = infer_sample, .run = run_sample, .accuracy = Accuracy::kAccumulated, .since = 16, .upgrade = upgrade_sample},
-    {.domain = "com.microsoft", .name = "GridSample", .inputs = {2, 2}, .outputs = {1, 1},
-     .parse = Attrs::parse<GridAttrs>, .infer = infer_sample, .run = run_sample, .accuracy = Accuracy::kAccumulated,
+    {.domain = "",
+     .name = "AffineGrid",
+     .inputs = {2, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<AffineAttrs>,
+     .infer = infer_affine,
+     .run = run_affine,
+     .traits = {.shape_only = 0b10},
+     .accuracy = Accuracy::kAccumulated,
+     .since = 20},
+    {.domain = "",
+     .name = "GridSample",
+     .inputs = {2, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<GridAttrs>,
+     .infer = infer_sample,
+     .run = run_sample,
+     .accuracy = Accuracy::kAccumulated,
+     .since = 16,
+     .upgrade = upgrade_sample},
+    {.domain = "com.microsoft",
+     .name = "GridSample",
+     .inputs = {2, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<GridAttrs>,
+     .infer = infer_sample,
+     .run = run_sample,
+     .accuracy = Accuracy::kAccumulated,
      .upgrade = upgrade_sample},
 };
 

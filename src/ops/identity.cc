@@ -52,10 +52,22 @@ void run_dropout(RunContext& c) {
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "Identity", .inputs = {1, 1}, .outputs = {1, 1}, .parse = Attrs::parse<NoAttrs>,
-     .infer = infer_identity, .run = run_view, .traits = {.view_of = 0, .misaligned = 1}},
-    {.domain = "", .name = "Dropout", .inputs = {1, 3}, .outputs = {1, 2}, .parse = Attrs::parse<DropoutAttrs>,
-     .infer = infer_dropout, .run = run_dropout, .traits = {.in_place = 1, .shape_only = 0b110},
+    {.domain = "",
+     .name = "Identity",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<NoAttrs>,
+     .infer = infer_identity,
+     .run = run_view,
+     .traits = {.view_of = 0, .misaligned = 1}},
+    {.domain = "",
+     .name = "Dropout",
+     .inputs = {1, 3},
+     .outputs = {1, 2},
+     .parse = Attrs::parse<DropoutAttrs>,
+     .infer = infer_dropout,
+     .run = run_dropout,
+     .traits = {.in_place = 1, .shape_only = 0b110},
      .upgrade = upgrade_dropout},
 };
 

@@ -8,7 +8,8 @@ namespace {
 int64_t wrapped(int64_t index, int64_t n) {
   const int64_t out = index < 0 ? index + n : index;
   if (out < 0 || out >= n) {
-    fail(ErrorKind::kInvalidInput, "the index ", index, " is outside an axis of size ", n, "; it must be in [", -n, ", ", n, ")");
+    fail(ErrorKind::kInvalidInput, "the index ", index, " is outside an axis of size ", n, "; it must be in [", -n,
+         ", ", n, ")");
   }
   return out;
 }
@@ -42,7 +43,8 @@ void require_inside(InferContext& c, const Shape& inner, const Shape& outer, int
     c.invalid(name, " have ", inner.rank(), " dimensions but the data ", outer.rank(), "; they must have equally many");
   }
   for (int d = 0; d < inner.rank(); ++d) {
-    if (d != axis) c.require_at_most(inner[d], outer[d], cat("the size of axis ", d, " of the ", name, " and of the data"));
+    if (d != axis)
+      c.require_at_most(inner[d], outer[d], cat("the size of axis ", d, " of the ", name, " and of the data"));
   }
 }
 

@@ -45,9 +45,8 @@ void copy_box(const Parallel& parallel, DType dtype, const std::byte* from, std:
     return copy_strings(loop, reinterpret_cast<const std::string*>(from), reinterpret_cast<std::string*>(to));
   }
   const int bytes = static_cast<int>(element_bytes(dtype));
-  parallel.run(loop.count(), kCopyGrain, [&](int64_t begin, int64_t end, int) {
-    kernels::strided_copy(loop, to, from, bytes, begin, end);
-  });
+  parallel.run(loop.count(), kCopyGrain,
+               [&](int64_t begin, int64_t end, int) { kernels::strided_copy(loop, to, from, bytes, begin, end); });
 }
 
 bool unpacked(RunContext& c, void (*run)(RunContext&)) {
@@ -74,7 +73,8 @@ bool unpacked(RunContext& c, void (*run)(RunContext&)) {
     if (!c.wants(i)) continue;
     slot.view = c.output(i);
     if (slot.view.dtype == dtype) {
-      slot.view = View{reinterpret_cast<std::byte*>(c.scratch<uint8_t>(slot.view.count())), DType::kU8, slot.view.extents};
+      slot.view =
+          View{reinterpret_cast<std::byte*>(c.scratch<uint8_t>(slot.view.count())), DType::kU8, slot.view.extents};
     }
   }
   RunContext bytewise = c.with_slots(inputs, outputs);

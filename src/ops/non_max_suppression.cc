@@ -26,7 +26,8 @@ void infer(InferContext& c) {
     if (c.has(i)) c.require_dtype(i, {DType::kF32});
   }
   for (int i : {2, 3, 4}) {
-    if (c.has(i) && c.input(i).shape.has_rank()) c.require_equal(c.input(i).shape.count(), 1, "the elements of a limit, and 1,");
+    if (c.has(i) && c.input(i).shape.has_rank())
+      c.require_equal(c.input(i).shape.count(), 1, "the elements of a limit, and 1,");
   }
   c.set(0, DType::kI64, {c.symbols().fresh(), 3});
 }
@@ -101,8 +102,15 @@ void run(RunContext& c) {
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "NonMaxSuppression", .inputs = {2, 5}, .outputs = {1, 1},
-     .parse = Attrs::parse<SuppressionAttrs>, .infer = infer, .run = run, .traits = {.data_dependent = true}, .since = 10},
+    {.domain = "",
+     .name = "NonMaxSuppression",
+     .inputs = {2, 5},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<SuppressionAttrs>,
+     .infer = infer,
+     .run = run,
+     .traits = {.data_dependent = true},
+     .since = 10},
 };
 
 }  // namespace

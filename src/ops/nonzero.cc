@@ -44,7 +44,8 @@ void run_nonzero(RunContext& c) {
   const Strides strides = strides_of(x.extents);
   for (int d = 0; d < x.rank(); ++d) {
     for (int64_t i = 0; i < count; ++i) {
-      y.as<int64_t>()[d * count + i] = positions[static_cast<size_t>(i)] / strides[static_cast<size_t>(d)] % x.extents[d];
+      y.as<int64_t>()[d * count + i] =
+          positions[static_cast<size_t>(i)] / strides[static_cast<size_t>(d)] % x.extents[d];
     }
   }
 }
@@ -94,10 +95,24 @@ void run_compress(RunContext& c) {
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "Compress", .inputs = {2, 2}, .outputs = {1, 1}, .parse = Attrs::parse<CompressAttrs>,
-     .infer = infer_compress, .run = run_compress, .traits = {.data_dependent = true}, .since = 9},
-    {.domain = "", .name = "NonZero", .inputs = {1, 1}, .outputs = {1, 1}, .parse = Attrs::parse<NoAttrs>,
-     .infer = infer_nonzero, .run = run_nonzero, .traits = {.data_dependent = true}, .since = 9},
+    {.domain = "",
+     .name = "Compress",
+     .inputs = {2, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<CompressAttrs>,
+     .infer = infer_compress,
+     .run = run_compress,
+     .traits = {.data_dependent = true},
+     .since = 9},
+    {.domain = "",
+     .name = "NonZero",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<NoAttrs>,
+     .infer = infer_nonzero,
+     .run = run_nonzero,
+     .traits = {.data_dependent = true},
+     .since = 9},
 };
 
 }  // namespace

@@ -69,8 +69,15 @@ void run(RunContext& c) {
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "OneHot", .inputs = {3, 3}, .outputs = {1, 1}, .parse = Attrs::parse<OneHotAttrs>,
-     .infer = infer, .run = run, .traits = {.shape_only = 0b10}, .since = 9},
+    {.domain = "",
+     .name = "OneHot",
+     .inputs = {3, 3},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<OneHotAttrs>,
+     .infer = infer,
+     .run = run,
+     .traits = {.shape_only = 0b10},
+     .since = 9},
 };
 
 }  // namespace

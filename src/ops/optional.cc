@@ -28,7 +28,9 @@ Fact declared_element(InferContext& c) {
   const bool sequence = type.starts_with(kPrefix) && type.ends_with(')');
   if (sequence) type = type.substr(kPrefix.size(), type.size() - kPrefix.size() - 1);
   const auto dtype = dtype_from_name(type);
-  if (!dtype) c.invalid("an Optional needs an input or the attribute 'type' with a tensor or a sequence of tensors; it has '", type, "'");
+  if (!dtype)
+    c.invalid("an Optional needs an input or the attribute 'type' with a tensor or a sequence of tensors; it has '",
+              type, "'");
   Fact out = Fact::tensor(*dtype, Shape());
   if (sequence) out.kind = ir::Kind::kSequence;
   return out;

@@ -66,8 +66,8 @@ struct PackedMatMulAttrs {
   std::string activation;
   bool operator==(const PackedMatMulAttrs&) const = default;
   static constexpr auto fields() {
-    return std::tuple{required("k", &PackedMatMulAttrs::k), required("n", &PackedMatMulAttrs::n),
-                      field("type", &PackedMatMulAttrs::type), field("split", &PackedMatMulAttrs::split),
+    return std::tuple{required("k", &PackedMatMulAttrs::k),      required("n", &PackedMatMulAttrs::n),
+                      field("type", &PackedMatMulAttrs::type),   field("split", &PackedMatMulAttrs::split),
                       field("alpha", &PackedMatMulAttrs::alpha), field("activation", &PackedMatMulAttrs::activation)};
   }
 };

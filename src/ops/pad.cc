@@ -60,7 +60,8 @@ void pad_row(const T* x, T* y, std::span<const int64_t> map, std::pair<int64_t, 
     y[i] = from == kOutside ? fill : x[from];
   };
   for (int64_t i = 0; i < run.first; ++i) pick(i);
-  if (run.second > run.first) std::copy_n(x + map[static_cast<size_t>(run.first)], run.second - run.first, y + run.first);
+  if (run.second > run.first)
+    std::copy_n(x + map[static_cast<size_t>(run.first)], run.second - run.first, y + run.first);
   for (int64_t i = run.second; i < static_cast<int64_t>(map.size()); ++i) pick(i);
 }
 
@@ -135,7 +136,8 @@ void run(RunContext& c) {
 Dim padded(InferContext& c, const Dim& n, const Dim& before, const Dim& after) {
   Dim size = n + before + after;
   if (size.known() && size.value() < 0) {
-    c.invalid("pads of ", before.text(), " and ", after.text(), " crop more than the ", n.text(), " elements of an axis");
+    c.invalid("pads of ", before.text(), " and ", after.text(), " crop more than the ", n.text(),
+              " elements of an axis");
   }
   if (c.attrs<PadAttrs>().mode != "constant" && !(size == n)) {
     const Dim crop = max(Dim(0) - before, 0) + max(Dim(0) - after, 0);
@@ -173,10 +175,21 @@ void infer(InferContext& c) {
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "Pad", .inputs = {1, 4}, .outputs = {1, 1}, .parse = Attrs::parse<PadAttrs>, .infer = infer,
-     .run = run, .upgrade = upgrade},
-    {.domain = "com.microsoft", .name = "Pad", .inputs = {2, 3}, .outputs = {1, 1}, .parse = Attrs::parse<PadAttrs>,
-     .infer = infer, .run = run},
+    {.domain = "",
+     .name = "Pad",
+     .inputs = {1, 4},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<PadAttrs>,
+     .infer = infer,
+     .run = run,
+     .upgrade = upgrade},
+    {.domain = "com.microsoft",
+     .name = "Pad",
+     .inputs = {2, 3},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<PadAttrs>,
+     .infer = infer,
+     .run = run},
 };
 
 }  // namespace

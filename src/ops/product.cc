@@ -72,9 +72,8 @@ void run_product(const ir::RunContext& c, Gemm gemm) {
   }
   if (const int64_t groups = kernels::gemm_row_groups(gemm, plan); groups > 0 && gemm.split_a == nullptr) {
     auto* packed = c.scratch<float>(kernels::gemm_row_floats(gemm, plan));
-    c.parallel().run(groups, grain_for(gemm.k * gemm.m / groups), [&](int64_t begin, int64_t end, int) {
-      kernels::gemm_pack_rows(gemm, plan, begin, end, packed);
-    });
+    c.parallel().run(groups, grain_for(gemm.k * gemm.m / groups),
+                     [&](int64_t begin, int64_t end, int) { kernels::gemm_pack_rows(gemm, plan, begin, end, packed); });
     gemm.packed_a = packed;
   }
   run_products(c, gemm, 1, [](int64_t, Gemm&) {});

@@ -6,7 +6,8 @@
 namespace sdx::ops {
 namespace {
 
-constexpr std::array kTypes = {DType::kF32, DType::kF64, DType::kF16, DType::kBF16, DType::kI16, DType::kI32, DType::kI64};
+constexpr std::array kTypes = {DType::kF32, DType::kF64, DType::kF16, DType::kBF16,
+                               DType::kI16, DType::kI32, DType::kI64};
 
 /// A constant scalar as a number; nothing where it is not constant. An absent one is 1 (the step).
 std::optional<double> number(const InferContext& c, int i) {
@@ -85,10 +86,25 @@ void run(RunContext& c) {
 constexpr Traits kTraits = {.shape_only = 0b10};
 
 const Op kFamily[] = {
-    {.domain = "", .name = "Range", .inputs = {3, 3}, .outputs = {1, 1}, .parse = Attrs::parse<NoAttrs>, .infer = infer,
-     .run = run, .traits = kTraits, .accuracy = Accuracy::kRounded, .since = 11},
-    {.domain = "com.microsoft", .name = "Range", .inputs = {2, 3}, .outputs = {1, 1}, .parse = Attrs::parse<NoAttrs>,
-     .infer = infer, .run = run, .traits = kTraits, .accuracy = Accuracy::kRounded},
+    {.domain = "",
+     .name = "Range",
+     .inputs = {3, 3},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<NoAttrs>,
+     .infer = infer,
+     .run = run,
+     .traits = kTraits,
+     .accuracy = Accuracy::kRounded,
+     .since = 11},
+    {.domain = "com.microsoft",
+     .name = "Range",
+     .inputs = {2, 3},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<NoAttrs>,
+     .infer = infer,
+     .run = run,
+     .traits = kTraits,
+     .accuracy = Accuracy::kRounded},
 };
 
 }  // namespace

@@ -85,10 +85,22 @@ void infer_flatten(InferContext& c) {
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "Flatten", .inputs = {1, 1}, .outputs = {1, 1}, .parse = Attrs::parse<FlattenAttrs>,
-     .infer = infer_flatten, .run = run_view, .traits = {.view_of = 0, .misaligned = 1}},
-    {.domain = "", .name = "Reshape", .inputs = {2, 2}, .outputs = {1, 1}, .parse = Attrs::parse<ReshapeAttrs>,
-     .infer = infer_reshape, .run = run_view, .traits = {.view_of = 0, .shape_only = 0b10, .misaligned = 1},
+    {.domain = "",
+     .name = "Flatten",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<FlattenAttrs>,
+     .infer = infer_flatten,
+     .run = run_view,
+     .traits = {.view_of = 0, .misaligned = 1}},
+    {.domain = "",
+     .name = "Reshape",
+     .inputs = {2, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<ReshapeAttrs>,
+     .infer = infer_reshape,
+     .run = run_view,
+     .traits = {.view_of = 0, .shape_only = 0b10, .misaligned = 1},
      .upgrade = upgrade_reshape},
 };
 

@@ -150,7 +150,8 @@ void infer_scales(InferContext& c, const std::vector<int>& axes, Shape& shape) {
 void infer_sizes(InferContext& c, const std::vector<int>& axes, Shape& shape) {
   const std::string& policy = c.attrs<ResizeAttrs>().keep_aspect_ratio_policy;
   const auto sizes = c.values(kSizes);
-  if (sizes && sizes->size() != axes.size()) c.invalid("there are ", sizes->size(), " sizes for ", axes.size(), " axes");
+  if (sizes && sizes->size() != axes.size())
+    c.invalid("there are ", sizes->size(), " sizes for ", axes.size(), " axes");
   std::vector<double> ratios;
   for (size_t i = 0; i < axes.size(); ++i) {
     Dim& size = shape[axes[i]];
@@ -215,7 +216,8 @@ std::vector<ResampledAxis> resampled_axes(const RunContext& c) {
     for (size_t i = 0; i < axes.size(); ++i) {
       scales.push_back(static_cast<double>(sizes[i]) / static_cast<double>(from[axes[i]]));
     }
-    if (a.keep_aspect_ratio_policy != "stretch") std::ranges::fill(scales, common_scale(scales, a.keep_aspect_ratio_policy));
+    if (a.keep_aspect_ratio_policy != "stretch")
+      std::ranges::fill(scales, common_scale(scales, a.keep_aspect_ratio_policy));
   }
   const bool crops = a.coordinate_transformation_mode == "tf_crop_and_resize";
   const auto roi = crops ? read_floats(c.input(kRoi)) : std::vector<double>();
@@ -230,8 +232,12 @@ std::vector<ResampledAxis> resampled_axes(const RunContext& c) {
 }
 
 Resampling resampling_of(const ResizeAttrs& a) {
-  return {*interpolation_of(a.mode), *coordinates_of(a.coordinate_transformation_mode), *rounding_of(a.nearest_mode),
-          a.cubic_coeff_a,           a.antialias,                                       a.exclude_outside};
+  return {*interpolation_of(a.mode),
+          *coordinates_of(a.coordinate_transformation_mode),
+          *rounding_of(a.nearest_mode),
+          a.cubic_coeff_a,
+          a.antialias,
+          a.exclude_outside};
 }
 
 using Outside = std::array<const bool*, kMaxRank>;
@@ -295,7 +301,8 @@ void run_nearest(const RunContext& c, const Resampling& how, const std::vector<R
 
 /// y[o][j][i] = the taps of j over x[o][...][i], for `inner` neighbours i.
 template <class T>
-void resample(const Parallel& parallel, const T* x, T* y, const ResampledAxis& axis, const Taps& taps, std::pair<int64_t, int64_t> outer_inner) {
+void resample(const Parallel& parallel, const T* x, T* y, const ResampledAxis& axis, const Taps& taps,
+              std::pair<int64_t, int64_t> outer_inner) {
   const auto [outer, inner] = outer_inner;
   parallel.run(outer * axis.to, grain_for(inner * taps.count), [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; ++r) {
@@ -314,7 +321,8 @@ void resample(const Parallel& parallel, const T* x, T* y, const ResampledAxis& a
 
 /// All axes that change, the most shrinking first; tells which positions are outside the region.
 template <class T>
-Outside interpolate(const RunContext& c, const Resampling& how, const std::vector<ResampledAxis>& axes, const T* x, T* y) {
+Outside interpolate(const RunContext& c, const Resampling& how, const std::vector<ResampledAxis>& axes, const T* x,
+                    T* y) {
   std::vector<size_t> order;
   for (size_t d = 0; d < axes.size(); ++d) {
     if (axes[d].scale != 1 || axes[d].from != axes[d].to || axes[d].start != 0 || axes[d].end != 1) order.push_back(d);
@@ -372,10 +380,25 @@ void run(RunContext& c) {
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "Resize", .inputs = {1, 4}, .outputs = {1, 1}, .parse = Attrs::parse<ResizeAttrs>,
-     .infer = infer, .run = run, .accuracy = Accuracy::kAccumulated, .since = 10, .upgrade = upgrade_resize},
-    {.domain = "", .name = "Upsample", .inputs = {1, 4}, .outputs = {1, 1}, .parse = Attrs::parse<ResizeAttrs>,
-     .infer = infer, .run = run, .accuracy = Accuracy::kAccumulated, .upgrade = upgrade_upsample},
+    {.domain = "",
+     .name = "Resize",
+     .inputs = {1, 4},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<ResizeAttrs>,
+     .infer = infer,
+     .run = run,
+     .accuracy = Accuracy::kAccumulated,
+     .since = 10,
+     .upgrade = upgrade_resize},
+    {.domain = "",
+     .name = "Upsample",
+     .inputs = {1, 4},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<ResizeAttrs>,
+     .infer = infer,
+     .run = run,
+     .accuracy = Accuracy::kAccumulated,
+     .upgrade = upgrade_upsample},
 };
 
 }  // namespace

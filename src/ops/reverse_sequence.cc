@@ -16,7 +16,8 @@ struct ReverseAttrs {
 void infer(InferContext& c) {
   const auto& a = c.attrs<ReverseAttrs>();
   if (a.batch_axis + a.time_axis != 1 || a.batch_axis * a.time_axis != 0) {
-    c.invalid("attributes 'batch_axis' and 'time_axis' are ", a.batch_axis, " and ", a.time_axis, " but must be 0 and 1");
+    c.invalid("attributes 'batch_axis' and 'time_axis' are ", a.batch_axis, " and ", a.time_axis,
+              " but must be 0 and 1");
   }
   c.require_rank(0, 2);
   c.require_rank(1, 1, 1);
@@ -40,20 +41,28 @@ void run(RunContext& c) {
       fail(ErrorKind::kInvalidInput, "the length ", lengths[b], " of a sequence must be in [0, ", steps, "]");
     }
   }
-  const int64_t step_stride = time_axis == 0 ? batch * inner : inner, batch_stride = time_axis == 0 ? inner : steps * inner;
+  const int64_t step_stride = time_axis == 0 ? batch * inner : inner,
+                batch_stride = time_axis == 0 ? inner : steps * inner;
   for_width(x.dtype, [&]<class T>() {
     c.parallel().run(batch, grain_for(steps * inner), [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin * steps; i < end * steps; ++i) {
         const int64_t b = i / steps, t = i % steps, from = t < lengths[b] ? lengths[b] - 1 - t : t;
-        std::copy_n(x.as<T>() + b * batch_stride + from * step_stride, inner, y.as<T>() + b * batch_stride + t * step_stride);
+        std::copy_n(x.as<T>() + b * batch_stride + from * step_stride, inner,
+                    y.as<T>() + b * batch_stride + t * step_stride);
       }
     });
   });
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "ReverseSequence", .inputs = {2, 2}, .outputs = {1, 1}, .parse = Attrs::parse<ReverseAttrs>,
-     .infer = infer, .run = run, .since = 10},
+    {.domain = "",
+     .name = "ReverseSequence",
+     .inputs = {2, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<ReverseAttrs>,
+     .infer = infer,
+     .run = run,
+     .since = 10},
 };
 
 }  // namespace

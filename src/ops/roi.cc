@@ -42,7 +42,8 @@ void infer_align(InferContext& c) {
   if (a.mode != "avg" && a.mode != "max") c.invalid("attribute 'mode' is '", a.mode, "' but must be avg or max");
   const std::string& coordinates = a.coordinate_transformation_mode;
   if (coordinates != "half_pixel" && coordinates != "output_half_pixel") {
-    c.invalid("attribute 'coordinate_transformation_mode' is '", coordinates, "' but must be half_pixel or output_half_pixel");
+    c.invalid("attribute 'coordinate_transformation_mode' is '", coordinates,
+              "' but must be half_pixel or output_half_pixel");
   }
   for (int64_t v : {a.output_height, a.output_width}) {
     if (v < 1 || v > kMaxSide) c.invalid("an output side is ", v, " but must be positive");
@@ -50,7 +51,8 @@ void infer_align(InferContext& c) {
   if (a.sampling_ratio < 0 || a.sampling_ratio > 1024) c.invalid("attribute 'sampling_ratio' is ", a.sampling_ratio);
   const Shape &x = c.input(0).shape, &rois = c.input(1).shape;
   if (rois.has_rank()) c.require_equal(rois[1], 4, "the bounds of a region, and 4,");
-  if (rois.has_rank() && c.input(2).shape.has_rank()) c.require_equal(rois[0], c.input(2).shape[0], "regions and batch indices");
+  if (rois.has_rank() && c.input(2).shape.has_rank())
+    c.require_equal(rois[0], c.input(2).shape[0], "regions and batch indices");
   const Dim count = rois.has_rank() ? rois[0] : c.symbols().fresh();
   c.set(0, c.input(0).dtype, {count, x.has_rank() ? x[1] : c.symbols().fresh(), a.output_height, a.output_width});
 }
@@ -100,7 +102,8 @@ void align(const RunContext& c, int64_t begin, int64_t end) {
       roi_width = std::max(roi_width, 1.0);
       roi_height = std::max(roi_height, 1.0);
     }
-    Bin bin{0, 0, roi_height / static_cast<double>(a.output_height), roi_width / static_cast<double>(a.output_width), 0, 0};
+    Bin bin{0, 0, roi_height / static_cast<double>(a.output_height), roi_width / static_cast<double>(a.output_width),
+            0, 0};
     auto samples = [&](double side) {
       if (a.sampling_ratio > 0) return a.sampling_ratio;
       return static_cast<int64_t>(std::clamp(std::ceil(side), 0.0, static_cast<double>(kMaxSide)));
@@ -128,10 +131,11 @@ void run_align(RunContext& c) {
   const View y = c.output(0);
   if (y.count() == 0) return;
   if (x.extents[2] == 0 || x.extents[3] == 0) fail(ErrorKind::kInvalidInput, "an image to align regions of is empty");
-  c.parallel().run(y.extents[0] * y.extents[1], grain_for(y.extents[2] * y.extents[3] * 64), [&](int64_t begin, int64_t end, int) {
-    if (y.dtype == DType::kF64) return align<double>(c, begin, end);
-    align<float>(c, begin, end);
-  });
+  c.parallel().run(y.extents[0] * y.extents[1], grain_for(y.extents[2] * y.extents[3] * 64),
+                   [&](int64_t begin, int64_t end, int) {
+                     if (y.dtype == DType::kF64) return align<double>(c, begin, end);
+                     align<float>(c, begin, end);
+                   });
 }
 
 struct PoolAttrs {
@@ -139,7 +143,8 @@ struct PoolAttrs {
   float spatial_scale = 1;
   bool operator==(const PoolAttrs&) const = default;
   static constexpr auto fields() {
-    return std::tuple{required("pooled_shape", &PoolAttrs::pooled_shape), field("spatial_scale", &PoolAttrs::spatial_scale)};
+    return std::tuple{required("pooled_shape", &PoolAttrs::pooled_shape),
+                      field("spatial_scale", &PoolAttrs::spatial_scale)};
   }
 };
 
@@ -178,18 +183,24 @@ void pool(const RunContext& c, int64_t begin, int64_t end) {
   const int64_t rows = a.pooled_shape[0], columns = a.pooled_shape[1];
   for (int64_t r = begin; r < end; ++r) {
     const T* roi = c.input(1).as<T>() + r / channels * 5;
-    auto pixel = [&](int i) { return std::clamp(std::round(static_cast<double>(roi[i]) * a.spatial_scale), -1e9, 1e9); };
+    auto pixel = [&](int i) {
+      return std::clamp(std::round(static_cast<double>(roi[i]) * a.spatial_scale), -1e9, 1e9);
+    };
     const double left = pixel(1), top = pixel(2);
     const double roi_width = std::max(pixel(3) - left + 1, 1.0), roi_height = std::max(pixel(4) - top + 1, 1.0);
     const T* plane = x.as<T>() + (static_cast<int64_t>(roi[0]) * channels + r % channels) * height * width;
     auto bounds = [](double first, double side, int64_t i, int64_t n, int64_t limit) {
       const double bin = side / static_cast<double>(n);
-      auto clip = [&](double v) { return static_cast<int64_t>(std::clamp(v + first, 0.0, static_cast<double>(limit))); };
-      return std::pair(clip(std::floor(static_cast<double>(i) * bin)), clip(std::ceil(static_cast<double>(i + 1) * bin)));
+      auto clip = [&](double v) {
+        return static_cast<int64_t>(std::clamp(v + first, 0.0, static_cast<double>(limit)));
+      };
+      return std::pair(clip(std::floor(static_cast<double>(i) * bin)),
+                       clip(std::ceil(static_cast<double>(i + 1) * bin)));
     };
     for (int64_t i = 0; i < rows * columns; ++i) {
       c.output(0).as<T>()[r * rows * columns + i] =
-          largest(plane, width, bounds(top, roi_height, i / columns, rows, height), bounds(left, roi_width, i % columns, columns, width));
+          largest(plane, width, bounds(top, roi_height, i / columns, rows, height),
+                  bounds(left, roi_width, i % columns, columns, width));
     }
   }
 }
@@ -215,10 +226,23 @@ void run_pool(RunContext& c) {
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "MaxRoiPool", .inputs = {2, 2}, .outputs = {1, 1}, .parse = Attrs::parse<PoolAttrs>,
-     .infer = infer_pool, .run = run_pool},
-    {.domain = "", .name = "RoiAlign", .inputs = {3, 3}, .outputs = {1, 1}, .parse = Attrs::parse<AlignAttrs>,
-     .infer = infer_align, .run = run_align, .accuracy = Accuracy::kAccumulated, .since = 10, .upgrade = upgrade_align},
+    {.domain = "",
+     .name = "MaxRoiPool",
+     .inputs = {2, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<PoolAttrs>,
+     .infer = infer_pool,
+     .run = run_pool},
+    {.domain = "",
+     .name = "RoiAlign",
+     .inputs = {3, 3},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<AlignAttrs>,
+     .infer = infer_align,
+     .run = run_align,
+     .accuracy = Accuracy::kAccumulated,
+     .since = 10,
+     .upgrade = upgrade_align},
 };
 
 }  // namespace

@@ -51,9 +51,8 @@ void run_elements(RunContext& c) {
     });
   }
   for_number(x.dtype, [&]<class T>() {
-    for_elements(c, axis, index, [&](int64_t i, int64_t at) {
-      y.as<T>()[at] = reduced(reduction, y.as<T>()[at], updates.as<T>()[i]);
-    });
+    for_elements(c, axis, index,
+                 [&](int64_t i, int64_t at) { y.as<T>()[at] = reduced(reduction, y.as<T>()[at], updates.as<T>()[i]); });
   });
 }
 
@@ -68,7 +67,8 @@ void infer_elements(InferContext& c) {
   }
   if (indices.has_rank() && updates.has_rank()) {
     if (indices.rank() != updates.rank()) c.invalid("indices and updates must have the same shape");
-    for (int d = 0; d < indices.rank(); ++d) c.require_equal(indices[d], updates[d], "the sizes of indices and updates");
+    for (int d = 0; d < indices.rank(); ++d)
+      c.require_equal(indices[d], updates[d], "the sizes of indices and updates");
   }
   infer_same_as_input(c);
   if (c.attrs<ScatterAttrs>().reduction == "none") move_values(c, 0b101, run_elements);
@@ -89,7 +89,8 @@ void run_nd(RunContext& c) {
   const int64_t* offset = read_tuples(c, indices, count, axes);
   if (reduction == Reduction::kNone) {
     return for_width(x.dtype, [&]<class T>() {
-      for (int64_t i = 0; i < count; ++i) std::copy_n(updates.as<T>() + i * inner, inner, y.as<T>() + offset[i] * inner);
+      for (int64_t i = 0; i < count; ++i)
+        std::copy_n(updates.as<T>() + i * inner, inner, y.as<T>() + offset[i] * inner);
     });
   }
   for_number(x.dtype, [&]<class T>() {
@@ -125,12 +126,33 @@ void infer_nd(InferContext& c) {
 constexpr Traits kTraits = {.in_place = 1};
 
 const Op kFamily[] = {
-    {.domain = "", .name = "Scatter", .inputs = {3, 3}, .outputs = {1, 1}, .parse = Attrs::parse<ScatterAttrs>,
-     .infer = infer_elements, .run = run_elements, .traits = kTraits, .since = 9},
-    {.domain = "", .name = "ScatterElements", .inputs = {3, 3}, .outputs = {1, 1}, .parse = Attrs::parse<ScatterAttrs>,
-     .infer = infer_elements, .run = run_elements, .traits = kTraits, .since = 11},
-    {.domain = "", .name = "ScatterND", .inputs = {3, 3}, .outputs = {1, 1}, .parse = Attrs::parse<ScatterNdAttrs>,
-     .infer = infer_nd, .run = run_nd, .traits = kTraits, .since = 11},
+    {.domain = "",
+     .name = "Scatter",
+     .inputs = {3, 3},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<ScatterAttrs>,
+     .infer = infer_elements,
+     .run = run_elements,
+     .traits = kTraits,
+     .since = 9},
+    {.domain = "",
+     .name = "ScatterElements",
+     .inputs = {3, 3},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<ScatterAttrs>,
+     .infer = infer_elements,
+     .run = run_elements,
+     .traits = kTraits,
+     .since = 11},
+    {.domain = "",
+     .name = "ScatterND",
+     .inputs = {3, 3},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<ScatterNdAttrs>,
+     .infer = infer_nd,
+     .run = run_nd,
+     .traits = kTraits,
+     .since = 11},
 };
 
 }  // namespace

@@ -47,10 +47,22 @@ void infer_size(InferContext& c) {
 void run_size(RunContext& c) { *c.output(0).as<int64_t>() = c.input(0).count(); }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "Shape", .inputs = {1, 1}, .outputs = {1, 1}, .parse = Attrs::parse<ShapeAttrs>,
-     .infer = infer_shape, .run = run_shape, .traits = {.misaligned = 1}},
-    {.domain = "", .name = "Size", .inputs = {1, 1}, .outputs = {1, 1}, .parse = Attrs::parse<NoAttrs>,
-     .infer = infer_size, .run = run_size, .traits = {.misaligned = 1}},
+    {.domain = "",
+     .name = "Shape",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<ShapeAttrs>,
+     .infer = infer_shape,
+     .run = run_shape,
+     .traits = {.misaligned = 1}},
+    {.domain = "",
+     .name = "Size",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<NoAttrs>,
+     .infer = infer_size,
+     .run = run_size,
+     .traits = {.misaligned = 1}},
 };
 
 }  // namespace

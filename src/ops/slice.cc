@@ -14,7 +14,8 @@ void upgrade(Call& c) {
 /// Beyond any size, so that INT64_MAX and its kin mean "to the end".
 constexpr int64_t kFar = kMaxElements;
 
-/// A position as the model writes it, negative ones counted from the end, clamped to [low, high], for an axis of size n.
+/// A position as the model writes it, negative ones counted from the end, clamped to [low, high], for an axis of size
+/// n.
 Dim clamp(InferContext& c, const Dim& position, const Dim& n, const Dim& low, const Dim& high) {
   if (position.known()) {
     if (position.value() >= kFar) return high;
@@ -44,7 +45,8 @@ Dim sliced(InferContext& c, const Dim& start, const Dim& end, int64_t step, cons
 
 /// The axes that are sliced; nothing where their input is not constant.
 std::optional<std::vector<int64_t>> axes_of(InferContext& c, int rank, size_t count) {
-  if (count > static_cast<size_t>(rank)) c.invalid("there are ", count, " starts for an input of ", rank, " dimensions");
+  if (count > static_cast<size_t>(rank))
+    c.invalid("there are ", count, " starts for an input of ", rank, " dimensions");
   std::vector<int64_t> axes;
   if (!c.has(3)) {
     for (size_t i = 0; i < count; ++i) axes.push_back(c.axis(static_cast<int64_t>(i), rank, "axes"));
@@ -108,8 +110,14 @@ void infer(InferContext& c) {
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "Slice", .inputs = {1, 5}, .outputs = {1, 1}, .parse = Attrs::parse<NoAttrs>, .infer = infer,
-     .run = run, .upgrade = upgrade},
+    {.domain = "",
+     .name = "Slice",
+     .inputs = {1, 5},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<NoAttrs>,
+     .infer = infer,
+     .run = run,
+     .upgrade = upgrade},
 };
 
 }  // namespace

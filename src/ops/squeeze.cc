@@ -78,12 +78,32 @@ void infer_unsqueeze(InferContext& c) {
 constexpr Traits kTraits = {.view_of = 0, .shape_only = 0b10, .misaligned = 1};
 
 const Op kFamily[] = {
-    {.domain = "", .name = "Squeeze", .inputs = {1, 2}, .outputs = {1, 1}, .parse = Attrs::parse<NoAttrs>,
-     .infer = infer_squeeze, .run = run_view, .traits = kTraits, .upgrade = upgrade},
-    {.domain = "", .name = "Unsqueeze", .inputs = {2, 2}, .outputs = {1, 1}, .parse = Attrs::parse<NoAttrs>,
-     .infer = infer_unsqueeze, .run = run_view, .traits = kTraits, .upgrade = upgrade},
-    {.domain = "com.microsoft", .name = "ExpandDims", .inputs = {2, 2}, .outputs = {1, 1}, .parse = Attrs::parse<NoAttrs>,
-     .infer = infer_unsqueeze, .run = run_view, .traits = kTraits},
+    {.domain = "",
+     .name = "Squeeze",
+     .inputs = {1, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<NoAttrs>,
+     .infer = infer_squeeze,
+     .run = run_view,
+     .traits = kTraits,
+     .upgrade = upgrade},
+    {.domain = "",
+     .name = "Unsqueeze",
+     .inputs = {2, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<NoAttrs>,
+     .infer = infer_unsqueeze,
+     .run = run_view,
+     .traits = kTraits,
+     .upgrade = upgrade},
+    {.domain = "com.microsoft",
+     .name = "ExpandDims",
+     .inputs = {2, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<NoAttrs>,
+     .infer = infer_unsqueeze,
+     .run = run_view,
+     .traits = kTraits},
 };
 
 }  // namespace

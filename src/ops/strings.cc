@@ -153,12 +153,32 @@ void run_normalizer(RunContext& c) {
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "StringConcat", .inputs = {2, 2}, .outputs = {1, 1}, .parse = Attrs::parse<NoAttrs>,
-     .infer = infer_concat, .run = run_concat, .since = 20},
-    {.domain = "", .name = "StringNormalizer", .inputs = {1, 1}, .outputs = {1, 1}, .parse = Attrs::parse<NormalizerAttrs>,
-     .infer = infer_normalizer, .run = run_normalizer, .traits = {.data_dependent = true}, .since = 10},
-    {.domain = "", .name = "StringSplit", .inputs = {1, 1}, .outputs = {2, 2}, .parse = Attrs::parse<SplitAttrs>,
-     .infer = infer_split, .run = run_split, .traits = {.data_dependent = true}, .since = 20},
+    {.domain = "",
+     .name = "StringConcat",
+     .inputs = {2, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<NoAttrs>,
+     .infer = infer_concat,
+     .run = run_concat,
+     .since = 20},
+    {.domain = "",
+     .name = "StringNormalizer",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<NormalizerAttrs>,
+     .infer = infer_normalizer,
+     .run = run_normalizer,
+     .traits = {.data_dependent = true},
+     .since = 10},
+    {.domain = "",
+     .name = "StringSplit",
+     .inputs = {1, 1},
+     .outputs = {2, 2},
+     .parse = Attrs::parse<SplitAttrs>,
+     .infer = infer_split,
+     .run = run_split,
+     .traits = {.data_dependent = true},
+     .since = 20},
 };
 
 }  // namespace

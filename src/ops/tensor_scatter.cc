@@ -15,7 +15,8 @@ struct CacheAttrs {
 
 void infer(InferContext& c) {
   const auto& a = c.attrs<CacheAttrs>();
-  if (a.mode != "linear" && a.mode != "circular") c.invalid("attribute 'mode' is '", a.mode, "' but must be linear or circular");
+  if (a.mode != "linear" && a.mode != "circular")
+    c.invalid("attribute 'mode' is '", a.mode, "' but must be linear or circular");
   c.require_same_dtype(0, 1);
   const Shape &cache = c.input(0).shape, &update = c.input(1).shape;
   if (cache.has_rank()) {
@@ -33,7 +34,8 @@ void infer(InferContext& c) {
   if (c.has(2)) {
     c.require_dtype(2, {DType::kI64});
     c.require_rank(2, 1, 1);
-    if (cache.has_rank() && c.input(2).shape.has_rank()) c.require_equal(c.input(2).shape[0], cache[0], "the positions and the batch");
+    if (cache.has_rank() && c.input(2).shape.has_rank())
+      c.require_equal(c.input(2).shape[0], cache[0], "the positions and the batch");
   }
   infer_same_as_input(c);
 }
@@ -50,20 +52,29 @@ void run(RunContext& c) {
   for (int64_t b = 0; b < y.extents[0]; ++b) {
     const int64_t first = c.has_input(2) ? c.input(2).as<int64_t>()[b] : 0;
     if (first < 0 || (a.mode == "linear" ? first > steps - added : first >= std::max<int64_t>(steps, 1))) {
-      fail(ErrorKind::kInvalidInput, "steps ", first, " to ", first + added, " are outside a cache of ", steps, " steps");
+      fail(ErrorKind::kInvalidInput, "steps ", first, " to ", first + added, " are outside a cache of ", steps,
+           " steps");
     }
     for_width(y.dtype, [&]<class T>() {
       for (int64_t i = 0; i < middle * added; ++i) {
         const int64_t plane = b * middle + i / added, t = i % added;
-        std::copy_n(update.as<T>() + (plane * added + t) * inner, inner, y.as<T>() + (plane * steps + (first + t) % steps) * inner);
+        std::copy_n(update.as<T>() + (plane * added + t) * inner, inner,
+                    y.as<T>() + (plane * steps + (first + t) % steps) * inner);
       }
     });
   }
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "TensorScatter", .inputs = {2, 3}, .outputs = {1, 1}, .parse = Attrs::parse<CacheAttrs>,
-     .infer = infer, .run = run, .traits = {.in_place = 1}, .since = 24},
+    {.domain = "",
+     .name = "TensorScatter",
+     .inputs = {2, 3},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<CacheAttrs>,
+     .infer = infer,
+     .run = run,
+     .traits = {.in_place = 1},
+     .since = 24},
 };
 
 }  // namespace

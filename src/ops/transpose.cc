@@ -49,8 +49,13 @@ void infer(InferContext& c) {
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "Transpose", .inputs = {1, 1}, .outputs = {1, 1}, .parse = Attrs::parse<TransposeAttrs>,
-     .infer = infer, .run = run},
+    {.domain = "",
+     .name = "Transpose",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<TransposeAttrs>,
+     .infer = infer,
+     .run = run},
 };
 
 }  // namespace

@@ -84,12 +84,32 @@ void infer_eye(InferContext& c) {
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "EyeLike", .inputs = {1, 1}, .outputs = {1, 1}, .parse = Attrs::parse<EyeAttrs>,
-     .infer = infer_eye, .run = run_eye, .traits = {.shape_only = 1}, .since = 9},
-    {.domain = "", .name = "Trilu", .inputs = {1, 2}, .outputs = {1, 1}, .parse = Attrs::parse<TriluAttrs>,
-     .infer = infer_trilu, .run = run_trilu, .traits = {.in_place = 1}, .since = 14},
-    {.domain = "com.microsoft", .name = "Trilu", .inputs = {1, 2}, .outputs = {1, 1}, .parse = Attrs::parse<TriluAttrs>,
-     .infer = infer_trilu, .run = run_trilu, .traits = {.in_place = 1}},
+    {.domain = "",
+     .name = "EyeLike",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<EyeAttrs>,
+     .infer = infer_eye,
+     .run = run_eye,
+     .traits = {.shape_only = 1},
+     .since = 9},
+    {.domain = "",
+     .name = "Trilu",
+     .inputs = {1, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<TriluAttrs>,
+     .infer = infer_trilu,
+     .run = run_trilu,
+     .traits = {.in_place = 1},
+     .since = 14},
+    {.domain = "com.microsoft",
+     .name = "Trilu",
+     .inputs = {1, 2},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<TriluAttrs>,
+     .infer = infer_trilu,
+     .run = run_trilu,
+     .traits = {.in_place = 1}},
 };
 
 }  // namespace

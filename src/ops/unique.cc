@@ -174,10 +174,23 @@ void infer_contrib(InferContext& c) {
 }
 
 const Op kFamily[] = {
-    {.domain = "", .name = "Unique", .inputs = {1, 1}, .outputs = {1, 4}, .parse = Attrs::parse<UniqueAttrs>,
-     .infer = infer, .run = run, .traits = {.data_dependent = true}, .since = 11},
-    {.domain = "com.microsoft", .name = "Unique", .inputs = {1, 1}, .outputs = {3, 3}, .parse = Attrs::parse<NoAttrs>,
-     .infer = infer_contrib, .run = run_contrib, .traits = {.data_dependent = true}},
+    {.domain = "",
+     .name = "Unique",
+     .inputs = {1, 1},
+     .outputs = {1, 4},
+     .parse = Attrs::parse<UniqueAttrs>,
+     .infer = infer,
+     .run = run,
+     .traits = {.data_dependent = true},
+     .since = 11},
+    {.domain = "com.microsoft",
+     .name = "Unique",
+     .inputs = {1, 1},
+     .outputs = {3, 3},
+     .parse = Attrs::parse<NoAttrs>,
+     .infer = infer_contrib,
+     .run = run_contrib,
+     .traits = {.data_dependent = true}},
 };
 
 }  // namespace

@@ -15,7 +15,8 @@ bool grows(const Dim& d, const Program& program) {
   if (d.known() || program.growing.empty()) return false;
   std::vector<int> symbols;
   d.collect_symbols(symbols);
-  return std::ranges::any_of(symbols, [&](int s) { return std::ranges::find(program.growing, s) != program.growing.end(); });
+  return std::ranges::any_of(symbols,
+                             [&](int s) { return std::ranges::find(program.growing, s) != program.growing.end(); });
 }
 bool grows(const std::vector<Dim>& dims, const Program& program) {
   return std::ranges::any_of(dims, [&](const Dim& d) { return grows(d, program); });
@@ -39,9 +40,12 @@ void write_known(const SlotInfo& slot, std::span<const int64_t> bindings, const 
   for (size_t i = 0; i < slot.fact.values->size(); ++i) {
     auto v = (*slot.fact.values)[i].evaluate(bindings);
     if (!v) fail(ErrorKind::kInternal, "known value '", slot.name, "' has an unbound symbol");
-    if (to.dtype == DType::kI64) to.as<int64_t>()[i] = *v;
-    else if (to.dtype == DType::kI32) to.as<int32_t>()[i] = static_cast<int32_t>(*v);
-    else to.as<uint8_t>()[i] = *v != 0;
+    if (to.dtype == DType::kI64)
+      to.as<int64_t>()[i] = *v;
+    else if (to.dtype == DType::kI32)
+      to.as<int32_t>()[i] = static_cast<int32_t>(*v);
+    else
+      to.as<uint8_t>()[i] = *v != 0;
   }
 }
 
@@ -51,7 +55,8 @@ bool fits(const Program& program, const Layout& layout, std::span<const int64_t>
     if (!p.grows || p.offset < 0) continue;
     const ir::Fact& fact = program.slots[static_cast<size_t>(p.slot)].fact;
     const auto extents = fact.shape.evaluate(bindings);
-    if (!extents || dtype_bytes(fact.dtype, extents->count()) > dtype_bytes(fact.dtype, p.extents.count())) return false;
+    if (!extents || dtype_bytes(fact.dtype, extents->count()) > dtype_bytes(fact.dtype, p.extents.count()))
+      return false;
   }
   return true;
 }
@@ -102,9 +107,11 @@ std::shared_ptr<const Layout> make_layout(const Program& program, int segment, s
       layout->known_slots.push_back(static_cast<SlotId>(i));
       layout->known_grows.push_back(grows(*slot.fact.values, program));
     }
-    if (slot.storage != Storage::kArena && slot.storage != Storage::kOutput && slot.storage != Storage::kAlias) continue;
+    if (slot.storage != Storage::kArena && slot.storage != Storage::kOutput && slot.storage != Storage::kAlias)
+      continue;
     auto extents = slot.fact.shape.evaluate(bindings);
-    if (!extents) fail(ErrorKind::kInternal, "the shape ", slot.fact.shape.text(), " of '", slot.name, "' has an unbound symbol");
+    if (!extents)
+      fail(ErrorKind::kInternal, "the shape ", slot.fact.shape.text(), " of '", slot.name, "' has an unbound symbol");
     if (slot.storage == Storage::kArena) {
       spans.push_back({std::max<int64_t>(1, dtype_bytes(slot.fact.dtype, extents->count())), slot.first, slot.last});
       owners.push_back(layout->places.size());

@@ -18,8 +18,8 @@ struct Layout {
     int64_t offset;  ///< into the segment's arena; -1 for an output, an alias or a known value
     bool grows;      ///< its sizes depend on symbols that grow
   };
-  std::vector<Place> places;   ///< arena slots, outputs and aliases of this segment
-  std::vector<Tensor> known;   ///< values of kKnown slots, in the order of `known_slots`
+  std::vector<Place> places;  ///< arena slots, outputs and aliases of this segment
+  std::vector<Tensor> known;  ///< values of kKnown slots, in the order of `known_slots`
   std::vector<SlotId> known_slots;
   std::vector<bool> known_grows;                   ///< of each known value: its elements depend on symbols that grow
   std::vector<const ir::Constraint*> constraints;  ///< of this segment that depend on symbols that grow

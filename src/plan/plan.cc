@@ -17,7 +17,8 @@ class Planner {
  public:
   /// `outer`: for a body, when the outer program binds each symbol; those that it binds at all have values here.
   Planner(Graph graph, const std::vector<int>* outer)
-      : graph_(std::move(graph)), program_(std::make_unique<Program>()),
+      : graph_(std::move(graph)),
+        program_(std::make_unique<Program>()),
         segment_of_symbol_(static_cast<size_t>(graph_.symbols().count()), kNever) {
     for (size_t s = 0; outer && s < outer->size(); ++s) {
       if ((*outer)[s] < kNever) segment_of_symbol_[s] = 0;
@@ -35,7 +36,8 @@ class Planner {
       SlotInfo& slot = program_->slots.back();
       slot.state = std::ranges::find(options.states, slot.name) != options.states.end();
     }
-    for (const std::string& name : options.growing) program_->growing.push_back(*graph_.symbols().symbol(name).symbol());
+    for (const std::string& name : options.growing)
+      program_->growing.push_back(*graph_.symbols().symbol(name).symbol());
     for (NodeId id : order_) {
       if (needed_node_[static_cast<size_t>(id)]) emit(id);
     }
@@ -151,14 +153,17 @@ class Planner {
     }
     for (auto it = order_.rbegin(); it != order_.rend(); ++it) {
       const Node& n = graph_.node(*it);
-      // What binds a symbol runs even where nobody reads its elements: sizes and known values are computed from the symbol.
-      const bool wanted = binds_symbol_[static_cast<size_t>(*it)] ||
-                          std::ranges::any_of(n.outputs, [&](ValueId v) { return v != kNone && needed_value_[static_cast<size_t>(v)]; });
+      // What binds a symbol runs even where nobody reads its elements: sizes and known values are computed from the
+      // symbol.
+      const bool wanted = binds_symbol_[static_cast<size_t>(*it)] || std::ranges::any_of(n.outputs, [&](ValueId v) {
+                            return v != kNone && needed_value_[static_cast<size_t>(v)];
+                          });
       if (!wanted) continue;
       needed_node_[static_cast<size_t>(*it)] = true;
       for (size_t i = 0; i < n.inputs.size(); ++i) {
         const ValueId v = n.inputs[i];
-        if (operand_needed(n, i, *it) && !free_at(v, segment_of_node_[static_cast<size_t>(*it)])) needed_value_[static_cast<size_t>(v)] = true;
+        if (operand_needed(n, i, *it) && !free_at(v, segment_of_node_[static_cast<size_t>(*it)]))
+          needed_value_[static_cast<size_t>(v)] = true;
       }
     }
   }
@@ -192,17 +197,28 @@ class Planner {
     const bool dynamic = dynamic_[static_cast<size_t>(id)];
     const int view_of = n.op->traits.view_of;
     if (!dynamic && view_of >= 0 && n.outputs.size() == 1) return emit_view(n);
-    Instruction instruction{n.op, n.attrs, {}, {}, n.captures, {}, n.constraints, n.name, n.rule, dynamic,
+    Instruction instruction{n.op,
+                            n.attrs,
+                            {},
+                            {},
+                            n.captures,
+                            {},
+                            n.constraints,
+                            n.name,
+                            n.rule,
+                            dynamic,
                             segment_of_node_[static_cast<size_t>(id)]};
     for (size_t i = 0; i < n.inputs.size(); ++i) {
       instruction.inputs.push_back(operand_needed(n, i, id) ? slot(n.inputs[i]) : kNoSlot);
     }
     for (ValueId v : n.outputs) {
       const bool wanted = v != kNone && needed_value_[static_cast<size_t>(v)];
-      const bool kept = dynamic ? wanted || (v != kNone && binds(v)) : v != kNone && (wanted || graph_.value(v).output == 0);
+      const bool kept =
+          dynamic ? wanted || (v != kNone && binds(v)) : v != kNone && (wanted || graph_.value(v).output == 0);
       instruction.outputs.push_back(kept ? new_slot(v, dynamic ? Storage::kDynamic : Storage::kArena) : kNoSlot);
     }
-    for (Graph& body : graph_.bodies(id)) instruction.bodies.push_back(Planner(std::move(body), &segment_of_symbol_).plan({}));
+    for (Graph& body : graph_.bodies(id))
+      instruction.bodies.push_back(Planner(std::move(body), &segment_of_symbol_).plan({}));
     program_->instructions.push_back(std::move(instruction));
   }
   /// A dynamic output that is not read may still be the one whose shape binds a symbol.
@@ -252,7 +268,8 @@ class Planner {
         const bool writable = operand.state || (operand.storage == Storage::kArena && !is_output);
         if (!writable || last[static_cast<size_t>(from)] != static_cast<int>(i)) continue;
         if (!same_bytes(operand, result) || (!operand.state && operand.segment != result.segment)) continue;
-        if (std::ranges::count_if(instruction.inputs, [&](SlotId s) { return s != kNoSlot && root(s) == from; }) != 1) continue;
+        if (std::ranges::count_if(instruction.inputs, [&](SlotId s) { return s != kNoSlot && root(s) == from; }) != 1)
+          continue;
         take_over(out, from, last);
         break;
       }
@@ -301,7 +318,8 @@ class Planner {
     for (const Instruction& instruction : program_->instructions) {
       for (size_t i = 0; i < instruction.inputs.size(); ++i) {
         const bool bytewise = i < 32 && (instruction.op->traits.misaligned >> i & 1);
-        if (instruction.inputs[i] != kNoSlot && !bytewise) typed[static_cast<size_t>(root(instruction.inputs[i]))] = true;
+        if (instruction.inputs[i] != kNoSlot && !bytewise)
+          typed[static_cast<size_t>(root(instruction.inputs[i]))] = true;
       }
     }
     for (SlotId s : program_->outputs) typed[static_cast<size_t>(root(s))] = true;

@@ -26,12 +26,12 @@ enum class Storage : uint8_t {
 struct SlotInfo {
   std::string name;
   Storage storage = Storage::kArena;
-  ir::Fact fact;                ///< kConstant: with the tensor
-  SlotId alias_of = kNoSlot;    ///< kAlias: a slot that is no alias itself
-  int segment = 0;              ///< kArena and kKnown: when its size is known
-  int first = 0;                ///< kArena: first and last instruction that touch it or its aliases
+  ir::Fact fact;              ///< kConstant: with the tensor
+  SlotId alias_of = kNoSlot;  ///< kAlias: a slot that is no alias itself
+  int segment = 0;            ///< kArena and kKnown: when its size is known
+  int first = 0;              ///< kArena: first and last instruction that touch it or its aliases
   int last = 0;
-  bool state = false;           ///< kInput: operators may put a result in its place
+  bool state = false;  ///< kInput: operators may put a result in its place
 };
 
 class Program;
@@ -56,7 +56,7 @@ class Program {
   std::shared_ptr<SymbolTable> symbols;
   std::vector<SlotInfo> slots;
   std::vector<Instruction> instructions;
-  std::vector<SlotId> inputs;   ///< of a body: formal inputs, then captures
+  std::vector<SlotId> inputs;  ///< of a body: formal inputs, then captures
   std::vector<SlotId> outputs;
   std::vector<std::string> output_names;
   int segments = 1;

@@ -23,9 +23,12 @@ std::string attrs_text(const ir::Attrs& attrs) {
     std::string text = std::visit(
         [](const auto& v) -> std::string {
           using T = std::decay_t<decltype(v)>;
-          if constexpr (std::is_same_v<T, std::string>) return "\"" + v + "\"";
-          else if constexpr (std::is_same_v<T, Tensor>) return cat(dtype_name(v.dtype()), v.extents().text());
-          else if constexpr (std::is_arithmetic_v<T>) return cat(v);
+          if constexpr (std::is_same_v<T, std::string>)
+            return "\"" + v + "\"";
+          else if constexpr (std::is_same_v<T, Tensor>)
+            return cat(dtype_name(v.dtype()), v.extents().text());
+          else if constexpr (std::is_arithmetic_v<T>)
+            return cat(v);
           else {
             std::string list;
             for (const auto& x : v) list += cat(list.empty() ? "" : ",", x);
@@ -53,9 +56,7 @@ int64_t Program::constant_bytes() const {
 
 std::string Program::text(int indent) const {
   const std::string pad(static_cast<size_t>(indent), ' ');
-  auto slot_text = [&](SlotId id) {
-    return id == kNoSlot ? std::string("_") : cat("%", id);
-  };
+  auto slot_text = [&](SlotId id) { return id == kNoSlot ? std::string("_") : cat("%", id); };
   std::string out;
   for (SlotId id : inputs) {
     const SlotInfo& s = slots[static_cast<size_t>(id)];
@@ -71,14 +72,16 @@ std::string Program::text(int indent) const {
     for (SlotId id : n.outputs) {
       if (id == kNoSlot) continue;
       const SlotInfo& s = slots[static_cast<size_t>(id)];
-      out += cat(" : ", s.fact.text(), " ", storage_name(s.storage), s.storage == Storage::kAlias ? cat(" of %", s.alias_of) : "");
+      out += cat(" : ", s.fact.text(), " ", storage_name(s.storage),
+                 s.storage == Storage::kAlias ? cat(" of %", s.alias_of) : "");
     }
     out += cat("  # ", n.name, n.rule.empty() ? "" : cat(" by ", n.rule), n.dynamic ? " (dynamic)" : "", "\n");
     for (const auto& body : n.bodies) out += cat(pad, "  {\n", body->text(indent + 4), pad, "  }\n");
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
     const SlotInfo& s = slots[static_cast<size_t>(outputs[i])];
-    out += cat(pad, "output \"", output_names[i], "\" = %", outputs[i], ": ", s.fact.text(), " ", storage_name(s.storage), "\n");
+    out += cat(pad, "output \"", output_names[i], "\" = %", outputs[i], ": ", s.fact.text(), " ",
+               storage_name(s.storage), "\n");
   }
   return out;
 }

@@ -23,7 +23,8 @@ namespace {
 /// What tells one known value from another.
 std::string known_text(const ir::Fact& fact) {
   std::string text = cat("known ", dtype_name(fact.dtype), fact.shape.extents()->text());
-  for (const Dim& d : *fact.values) text += cat(",", d.known() ? cat(d.value()) : cat(static_cast<const void*>(d.expr())));
+  for (const Dim& d : *fact.values)
+    text += cat(",", d.known() ? cat(d.value()) : cat(static_cast<const void*>(d.expr())));
   return text;
 }
 
@@ -43,8 +44,10 @@ bool merge_equal(Graph& graph, Progress& progress) {
     const Tensor& c = graph.fact(v).constant;
     if (c.dtype() == DType::kString) return v;
     std::string key = cat(dtype_name(c.dtype()), c.extents().text());
-    if (c.view().bytes() <= 1024) key.append(reinterpret_cast<const char*>(c.view().data), static_cast<size_t>(c.view().bytes()));
-    else key += cat("@", static_cast<const void*>(c.view().data));
+    if (c.view().bytes() <= 1024)
+      key.append(reinterpret_cast<const char*>(c.view().data), static_cast<size_t>(c.view().bytes()));
+    else
+      key += cat("@", static_cast<const void*>(c.view().data));
     return constants.try_emplace(std::move(key), v).first->second;
   };
   std::map<std::pair<const ir::Op*, std::vector<ValueId>>, std::vector<NodeId>> seen;
@@ -84,7 +87,8 @@ bool drop_captures(Graph& graph, NodeId id) {
   const size_t operands = n.operands().size();
   for (size_t c = n.inputs.size(); c-- > operands;) {
     const size_t behind = n.inputs.size() - c;  // counted from the end, where captures stand in every body
-    const bool used = std::ranges::any_of(n.bodies, [&](const Graph& body) { return is_used(body, body.inputs()[body.inputs().size() - behind]); });
+    const bool used = std::ranges::any_of(
+        n.bodies, [&](const Graph& body) { return is_used(body, body.inputs()[body.inputs().size() - behind]); });
     if (used) continue;
     graph.drop_capture(id, c);
     changed = true;
@@ -125,8 +129,10 @@ void verify(const Graph& graph, const std::string& after) {
     const ir::ValueInfo& info = graph.value(v);
     if (info.producer != kNone) {
       const Node& producer = graph.node(info.producer);
-      if (!producer.op || producer.outputs.at(static_cast<size_t>(info.output)) != v) broken(user, " uses '", info.name, "', whose node is gone");
-    } else if (!info.fact.is_constant() && !info.fact.values && std::ranges::find(graph.inputs(), v) == graph.inputs().end()) {
+      if (!producer.op || producer.outputs.at(static_cast<size_t>(info.output)) != v)
+        broken(user, " uses '", info.name, "', whose node is gone");
+    } else if (!info.fact.is_constant() && !info.fact.values &&
+               std::ranges::find(graph.inputs(), v) == graph.inputs().end()) {
       broken(user, " uses '", info.name, "', which is neither made, nor an input, nor known");
     }
   };

@@ -23,7 +23,8 @@ struct CachePair {
 
 /// Where `present` is Concat(past, new) and only attention reads it, the input becomes a cache
 /// [slots, heads, capacity, width] under the same name, and the output that cache with the new rows put behind the
-/// first `past`. Returns for each pair whether it was so. The symbol of the past's length must be the same in all pairs.
+/// first `past`. Returns for each pair whether it was so. The symbol of the past's length must be the same in all
+/// pairs.
 std::vector<bool> keep_caches(ir::Graph& graph, std::span<const CachePair> pairs);
 
 /// Makes output `name` [batch, tokens, width] the last rows [batch, last, width] of what it was, as many as the input

@@ -56,7 +56,8 @@ std::vector<Tensor> evaluate(const Node& n, const std::vector<Tensor>& inputs, P
     }
     ir::fill(slots[i], given);
   }
-  for (size_t i = 0; i < n.outputs.size(); ++i) out.push_back(n.outputs[i] == kNone ? nullptr : &slots[inputs.size() + i]);
+  for (size_t i = 0; i < n.outputs.size(); ++i)
+    out.push_back(n.outputs[i] == kNone ? nullptr : &slots[inputs.size() + i]);
   // Packed weights stay; what other operators make of constants is mostly packed in turn.
   PagePool* const pool = n.op->domain == ops::kOwnDomain ? &progress.packed : nullptr;
   ir::PlainHost host;
@@ -79,7 +80,9 @@ bool is_stable(const ir::Fact& fact, const Progress& progress) {
   std::vector<int> symbols;
   for (const Dim& d : *fact.values) d.collect_symbols(symbols);
   for (const Dim& d : fact.shape.dims()) d.collect_symbols(symbols);
-  return std::ranges::all_of(symbols, [&](int s) { return static_cast<size_t>(s) < progress.stable.size() && progress.stable[static_cast<size_t>(s)]; });
+  return std::ranges::all_of(symbols, [&](int s) {
+    return static_cast<size_t>(s) < progress.stable.size() && progress.stable[static_cast<size_t>(s)];
+  });
 }
 
 bool fold_node(Graph& graph, NodeId id, Progress& progress) {

@@ -61,17 +61,21 @@ class CacheKeeper {
   std::optional<Found> find(size_t pair) const {
     const auto& names = graph_.output_names();
     const auto output = std::ranges::find(names, pairs_[pair].present);
-    const auto input = std::ranges::find_if(graph_.inputs(), [&](ValueId v) { return graph_.value(v).name == pairs_[pair].past; });
+    const auto input =
+        std::ranges::find_if(graph_.inputs(), [&](ValueId v) { return graph_.value(v).name == pairs_[pair].past; });
     if (output == names.end() || input == graph_.inputs().end()) return std::nullopt;
     const ValueId present = graph_.outputs()[static_cast<size_t>(output - names.begin())];
     const ir::Fact& past = graph_.fact(*input);
     const bool fits = past.dtype == DType::kF32 && past.shape.has_rank() && past.rank() == 4 && past.shape[1].known() &&
                       past.shape[2].symbol() && past.shape[3].known();
     const NodeId producer = graph_.value(present).producer;
-    if (!fits || producer == kNone || graph_.users(*input) != std::vector<NodeId>{producer} || graph_.is_output(*input)) return std::nullopt;
+    if (!fits || producer == kNone || graph_.users(*input) != std::vector<NodeId>{producer} || graph_.is_output(*input))
+      return std::nullopt;
     const Node& concat = graph_.node(producer);
     const int64_t axis = attribute<int64_t>(concat, "axis", 0);
-    if (concat.op->name != "Concat" || concat.inputs.size() != 2 || concat.inputs[0] != *input || (axis != 2 && axis != -2)) return std::nullopt;
+    if (concat.op->name != "Concat" || concat.inputs.size() != 2 || concat.inputs[0] != *input ||
+        (axis != 2 && axis != -2))
+      return std::nullopt;
     return Found{pair, *input, present, concat.inputs[1]};
   }
 
@@ -82,7 +86,8 @@ class CacheKeeper {
     return std::ranges::all_of(graph_.users(f.present), [&](NodeId id) {
       const Node& n = graph_.node(id);
       if (!is_attention(n) || n.inputs.size() > 5 || n.inputs[0] == f.present) return false;
-      const bool laid_out = attribute<std::string>(n, "k_layout", "bhsd") == "bhsd" && attribute<std::string>(n, "v_layout", "bhsd") == "bhsd";
+      const bool laid_out = attribute<std::string>(n, "k_layout", "bhsd") == "bhsd" &&
+                            attribute<std::string>(n, "v_layout", "bhsd") == "bhsd";
       return laid_out && is_found(n.inputs[1]) && is_found(n.inputs[2]);
     });
   }
@@ -100,7 +105,8 @@ class CacheKeeper {
     const Shape past = graph_.fact(f.past).shape;
     const Dim slots = graph_.symbols().symbol("cache_slots"), capacity = graph_.symbols().symbol("cache_capacity");
     const std::string name = graph_.value(f.past).name;
-    const ValueId cache = graph_.add_input(name, ir::Fact::tensor(DType::kF32, Shape({slots, past[1], capacity, past[3]})));
+    const ValueId cache =
+        graph_.add_input(name, ir::Fact::tensor(DType::kF32, Shape({slots, past[1], capacity, past[3]})));
     std::vector<ValueId> inputs;
     for (ValueId v : graph_.inputs()) {
       if (v != cache) inputs.push_back(v == f.past ? cache : v);
@@ -116,7 +122,8 @@ class CacheKeeper {
     }
     const ir::Op& op = ops::get("CacheAppend", ops::kOwnDomain);
     const std::string output = graph_.value(f.present).name;
-    appended_.push_back(graph_.call(op, op.parse({{"layout", layout}}), {cache, fresh, past_, slots_}, {output, 1, {output}, {}, {}, "keep-caches"}));
+    appended_.push_back(graph_.call(op, op.parse({{"layout", layout}}), {cache, fresh, past_, slots_},
+                                    {output, 1, {output}, {}, {}, "keep-caches"}));
   }
 
   ValueId appended(ValueId present) const {
@@ -135,7 +142,8 @@ class CacheKeeper {
     inputs.insert(inputs.end(), {keys_, slots_});
     const ValueId old = n.outputs[0];
     const std::string name = n.name, output = graph_.value(old).name;
-    graph_.replace_uses(old, graph_.call(*n.op, n.attrs, std::move(inputs), {name, 1, {output}, {}, {}, "keep-caches"}));
+    graph_.replace_uses(old,
+                        graph_.call(*n.op, n.attrs, std::move(inputs), {name, 1, {output}, {}, {}, "keep-caches"}));
   }
 
   Graph& graph_;
@@ -147,6 +155,8 @@ class CacheKeeper {
 
 }  // namespace
 
-std::vector<bool> keep_caches(Graph& graph, std::span<const CachePair> pairs) { return CacheKeeper(graph, pairs).run(); }
+std::vector<bool> keep_caches(Graph& graph, std::span<const CachePair> pairs) {
+  return CacheKeeper(graph, pairs).run();
+}
 
 }  // namespace sdx::rewrite

@@ -35,7 +35,8 @@ class RowKeeper {
     graph_.value(result).name = graph_.value(output_).name;
     graph_.replace_uses(output_, result);
     // The Slice that reads the old output, if any, must go on doing so.
-    if (const NodeId id = graph_.value(result).producer; graph_.node(id).op->name == "Slice" && graph_.node(id).inputs[0] == result) {
+    if (const NodeId id = graph_.value(result).producer;
+        graph_.node(id).op->name == "Slice" && graph_.node(id).inputs[0] == result) {
       graph_.set_operand(id, 0, output_);
     }
     remove_dead(graph_);
@@ -57,7 +58,8 @@ class RowKeeper {
   bool by_rows(const Node& n) const {
     if (n.outputs.empty() || !has_rows(n.outputs[0])) return false;
     for (size_t i = 1; i < n.outputs.size(); ++i) {
-      if (n.outputs[i] != kNone && (!graph_.users(n.outputs[i]).empty() || graph_.is_output(n.outputs[i]))) return false;
+      if (n.outputs[i] != kNone && (!graph_.users(n.outputs[i]).empty() || graph_.is_output(n.outputs[i])))
+        return false;
     }
     if (n.op->name == "MatMul" && n.op->domain.empty()) {
       return has_rows(n.inputs[0]) && graph_.fact(n.inputs[1]).is_constant() && graph_.fact(n.inputs[1]).rank() == 2;
@@ -90,7 +92,8 @@ class RowKeeper {
     auto [it, is_new] = narrowed_.try_emplace(v, kNone);
     if (!is_new) return it->second;
     const ir::Op& op = ops::get("Slice");
-    return it->second = graph_.call(op, op.parse({}), {v, first_, end_, axis_}, {"last rows of " + graph_.value(v).name, 1, {}, {}, {}, "keep-last-rows"});
+    return it->second = graph_.call(op, op.parse({}), {v, first_, end_, axis_},
+                                    {"last rows of " + graph_.value(v).name, 1, {}, {}, {}, "keep-last-rows"});
   }
 
   void narrow(NodeId id) {

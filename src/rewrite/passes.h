@@ -14,14 +14,17 @@ namespace sdx::rewrite {
 struct Progress {
   const Options& options;
   Report& report;
-  int64_t fold_left;           ///< bytes that folding may still make
-  std::vector<bool> stable;    ///< symbols that every run binds from the model's inputs alone
+  int64_t fold_left;         ///< bytes that folding may still make
+  std::vector<bool> stable;  ///< symbols that every run binds from the model's inputs alone
   FoldCache folded = {};
   PagePool packed = {};  ///< where small packed weights lie
 
   /// Counts an application; false where the rule is off or the limit is reached.
   bool allowed(const std::string& rule) const;
-  void count(const std::string& rule) { ++report.applied[rule]; ++applications; }
+  void count(const std::string& rule) {
+    ++report.applied[rule];
+    ++applications;
+  }
   int applications = 0;
 };
 
@@ -34,8 +37,8 @@ bool merge_equal(ir::Graph& graph, Progress& progress);
 /// Removes nodes whose results nobody uses, and captures that no body uses.
 bool remove_dead(ir::Graph& graph);
 
-/// With Options::zero_padding: computes only the rows of tokens that the input "attention_mask" keeps, where attention over
-/// [texts, length, ...] excludes exactly the others. Exact on the kept rows; the others become zeros.
+/// With Options::zero_padding: computes only the rows of tokens that the input "attention_mask" keeps, where attention
+/// over [texts, length, ...] excludes exactly the others. Exact on the kept rows; the others become zeros.
 bool remove_padding(ir::Graph& graph, Progress& progress);
 
 /// Throws Internal where the graph breaks an invariant: an input of a node that is none, a use of a removed node, a

@@ -27,7 +27,8 @@ std::vector<std::string> split(std::string_view names) {
   }
 }
 
-PatternNode op_node(std::string_view domain, std::string_view name, std::initializer_list<Pattern> inputs, std::string_view bind) {
+PatternNode op_node(std::string_view domain, std::string_view name, std::initializer_list<Pattern> inputs,
+                    std::string_view bind) {
   PatternNode n;
   n.kind = PatternNode::Kind::kOp;
   n.bind = bind;
@@ -75,12 +76,14 @@ Pattern op(std::string_view name, std::initializer_list<Pattern> inputs, std::st
 Pattern op_prefix(std::string_view name, std::initializer_list<Pattern> inputs, std::string_view bind) {
   return op_prefix_in("", name, inputs, bind);
 }
-Pattern op_prefix_in(std::string_view domain, std::string_view name, std::initializer_list<Pattern> inputs, std::string_view bind) {
+Pattern op_prefix_in(std::string_view domain, std::string_view name, std::initializer_list<Pattern> inputs,
+                     std::string_view bind) {
   PatternNode n = op_node(domain, name, inputs, bind);
   n.more_inputs = true;
   return make(std::move(n));
 }
-Pattern op_in(std::string_view domain, std::string_view name, std::initializer_list<Pattern> inputs, std::string_view bind) {
+Pattern op_in(std::string_view domain, std::string_view name, std::initializer_list<Pattern> inputs,
+              std::string_view bind) {
   return make(op_node(domain, name, inputs, bind));
 }
 Pattern output_of(int index, Pattern op_pattern) {
@@ -98,7 +101,8 @@ Pattern either(std::initializer_list<Pattern> alternatives) {
 /// Backtracking search; a failed branch restores what it bound.
 class Matcher {
  public:
-  Matcher(Graph& graph, std::string_view rule, const std::vector<bool>& stable) : match_(graph, std::string(rule), stable) {}
+  Matcher(Graph& graph, std::string_view rule, const std::vector<bool>& stable)
+      : match_(graph, std::string(rule), stable) {}
 
   std::optional<Match> run(const Pattern& pattern, ValueId root) {
     match_.root = root;
@@ -127,7 +131,8 @@ class Matcher {
       case PatternNode::Kind::kConstant: return fact.is_constant();
       case PatternNode::Kind::kScalar: {
         auto number = single(fact);
-        return number && (p.tolerance < 0 || std::abs(*number - p.scalar) <= p.tolerance * std::max(1e-30, std::abs(p.scalar)));
+        return number &&
+               (p.tolerance < 0 || std::abs(*number - p.scalar) <= p.tolerance * std::max(1e-30, std::abs(p.scalar)));
       }
       case PatternNode::Kind::kEither:
         return std::ranges::any_of(p.inputs, [&](const Pattern& a) { return matches(*a, v); });
@@ -181,7 +186,8 @@ class Matcher {
 
 ValueId Match::operator[](std::string_view name) const {
   auto it = values_.find(name);
-  if (it == values_.end()) fail(ErrorKind::kInternal, "rule '", rule_, "' uses '", name, "', which its pattern does not bind");
+  if (it == values_.end())
+    fail(ErrorKind::kInternal, "rule '", rule_, "' uses '", name, "', which its pattern does not bind");
   return it->second;
 }
 
@@ -207,7 +213,8 @@ ValueId Match::call(const ir::Op& op, const ir::AttrMap& attrs, std::vector<Valu
 bool Match::known_shape(const Shape& shape) const {
   std::vector<int> symbols;
   for (const Dim& d : shape.dims()) d.collect_symbols(symbols);
-  return std::ranges::all_of(symbols, [&](int s) { return static_cast<size_t>(s) < stable_.size() && stable_[static_cast<size_t>(s)]; });
+  return std::ranges::all_of(
+      symbols, [&](int s) { return static_cast<size_t>(s) < stable_.size() && stable_[static_cast<size_t>(s)]; });
 }
 
 ValueId Match::reshape(ValueId value, std::vector<Dim> dims) {

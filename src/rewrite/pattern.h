@@ -21,13 +21,13 @@ using Pattern = std::shared_ptr<const PatternNode>;
 
 struct PatternNode {
   enum class Kind : uint8_t { kAny, kConstant, kScalar, kOp, kEither } kind = Kind::kAny;
-  std::string bind;                      ///< name under which the match gives the value; "" for none
-  std::vector<std::string> ops;          ///< kOp: names of which one must match
-  std::string_view domain = "";          ///< kOp
-  std::vector<Pattern> inputs;           ///< kOp: patterns of the inputs; kEither: the alternatives
-  bool more_inputs = false;              ///< kOp: further inputs may follow
-  int output = 0;                        ///< kOp: which output of the node
-  double scalar = 0, tolerance = 0;      ///< kScalar
+  std::string bind;                  ///< name under which the match gives the value; "" for none
+  std::vector<std::string> ops;      ///< kOp: names of which one must match
+  std::string_view domain = "";      ///< kOp
+  std::vector<Pattern> inputs;       ///< kOp: patterns of the inputs; kEither: the alternatives
+  bool more_inputs = false;          ///< kOp: further inputs may follow
+  int output = 0;                    ///< kOp: which output of the node
+  double scalar = 0, tolerance = 0;  ///< kScalar
 };
 
 /// Any value.
@@ -43,9 +43,11 @@ Pattern op(std::string_view name, std::initializer_list<Pattern> inputs, std::st
 /// The same, with further inputs allowed after those (a Slice whose bounds a condition examines).
 Pattern op_prefix(std::string_view name, std::initializer_list<Pattern> inputs, std::string_view bind = "");
 /// A node of an operator of our own or of com.microsoft.
-Pattern op_in(std::string_view domain, std::string_view name, std::initializer_list<Pattern> inputs, std::string_view bind = "");
+Pattern op_in(std::string_view domain, std::string_view name, std::initializer_list<Pattern> inputs,
+              std::string_view bind = "");
 /// The same, with further inputs allowed after those.
-Pattern op_prefix_in(std::string_view domain, std::string_view name, std::initializer_list<Pattern> inputs, std::string_view bind = "");
+Pattern op_prefix_in(std::string_view domain, std::string_view name, std::initializer_list<Pattern> inputs,
+                     std::string_view bind = "");
 /// Output `index` of a node with several outputs.
 Pattern output_of(int index, Pattern op_pattern);
 /// The first alternative that matches.
@@ -59,7 +61,8 @@ inline Pattern div(Pattern a, Pattern b) { return op("Div", {a, b}); }
 /// A pattern found in a graph, and the vocabulary for conditions and replacements.
 class Match {
  public:
-  Match(ir::Graph& graph, std::string rule, const std::vector<bool>& stable) : graph_(graph), rule_(std::move(rule)), stable_(stable) {}
+  Match(ir::Graph& graph, std::string rule, const std::vector<bool>& stable)
+      : graph_(graph), rule_(std::move(rule)), stable_(stable) {}
 
   ir::Graph& graph() const { return graph_; }
   /// The value bound to that name; throws Internal for a name that the pattern does not bind.

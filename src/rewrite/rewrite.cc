@@ -65,8 +65,10 @@ class Driver {
     return it->second;
   }
   static bool may_start(const PatternNode& p, const ir::Op& op) {
-    if (p.kind == PatternNode::Kind::kEither) return std::ranges::any_of(p.inputs, [&](const Pattern& a) { return may_start(*a, op); });
-    return p.kind == PatternNode::Kind::kOp && op.domain == p.domain && std::ranges::find(p.ops, op.name) != p.ops.end();
+    if (p.kind == PatternNode::Kind::kEither)
+      return std::ranges::any_of(p.inputs, [&](const Pattern& a) { return may_start(*a, op); });
+    return p.kind == PatternNode::Kind::kOp && op.domain == p.domain &&
+           std::ranges::find(p.ops, op.name) != p.ops.end();
   }
 
   bool visit(NodeId id, Stage stage) {
@@ -100,7 +102,8 @@ class Driver {
         if (graph_.is_output(v)) return cat("'", graph_.value(v).name, "' is an output of the graph");
         for (NodeId user : graph_.users(v)) {
           if (std::ranges::find(m.nodes, user) != m.nodes.end()) continue;
-          return cat("'", graph_.value(v).name, "' is also used by '", graph_.node(user).name, "' (", graph_.node(user).op->name, ")");
+          return cat("'", graph_.value(v).name, "' is also used by '", graph_.node(user).name, "' (",
+                     graph_.node(user).op->name, ")");
         }
       }
     }

@@ -24,7 +24,9 @@ class Rule {
   /// May be given more than once: any of the patterns starts the rule.
   Rule& match(Pattern pattern) { return patterns_.push_back(std::move(pattern)), *this; }
   /// `what` is printed as the reason of a near miss where the condition does not hold.
-  Rule& when(std::string what, Condition condition) { return conditions_.push_back({std::move(what), std::move(condition)}), *this; }
+  Rule& when(std::string what, Condition condition) {
+    return conditions_.push_back({std::move(what), std::move(condition)}), *this;
+  }
   /// Returns the value that takes the root's place, or kNone where it comes to nothing.
   Rule& replace(Replacement replacement) { return replacement_ = std::move(replacement), *this; }
   /// Intermediate values may have other users: they stay for those.

@@ -23,8 +23,19 @@ bool widenable(const Graph& graph, const Node& n) {
   if (n.op->traits.returns_values || n.op->bodies > 0) return false;
   if (std::ranges::none_of(n.inputs, [&](ValueId v) { return is_half_tensor(graph, v); })) return false;
   const std::string_view name = n.op->name;
-  constexpr std::string_view kTyped[] = {"Cast", "CastLike", "BitCast", "QuantizeLinear", "DequantizeLinear", "RandomNormalLike",
-                                         "RandomUniformLike", "Bernoulli", "Shape", "Size", "IsNaN", "IsInf", "MatMulNBits"};
+  constexpr std::string_view kTyped[] = {"Cast",
+                                         "CastLike",
+                                         "BitCast",
+                                         "QuantizeLinear",
+                                         "DequantizeLinear",
+                                         "RandomNormalLike",
+                                         "RandomUniformLike",
+                                         "Bernoulli",
+                                         "Shape",
+                                         "Size",
+                                         "IsNaN",
+                                         "IsInf",
+                                         "MatMulNBits"};
   return std::ranges::find(kTyped, name) == std::end(kTyped);
 }
 
@@ -37,14 +48,23 @@ ValueId cast(Graph& graph, ValueId v, DType type, const std::string& name) {
 }
 
 void widen_node(Graph& graph, NodeId id) {
-  const Node n{graph.node(id).op, graph.node(id).attrs, graph.node(id).inputs, graph.node(id).outputs, {}, 0, {}, graph.node(id).name, {}};
+  const Node n{graph.node(id).op,
+               graph.node(id).attrs,
+               graph.node(id).inputs,
+               graph.node(id).outputs,
+               {},
+               0,
+               {},
+               graph.node(id).name,
+               {}};
   std::vector<ValueId> inputs;
   for (ValueId v : n.inputs) inputs.push_back(is_half_tensor(graph, v) ? cast(graph, v, DType::kF32, n.name) : v);
   ir::NodeOptions options;
   options.name = n.name;
   options.rule = "widen-half";
   options.outputs = static_cast<int>(n.outputs.size());
-  const std::vector<ValueId> wide = graph.node(graph.add(*n.op, n.attrs, std::move(inputs), std::move(options))).outputs;
+  const std::vector<ValueId> wide =
+      graph.node(graph.add(*n.op, n.attrs, std::move(inputs), std::move(options))).outputs;
   for (size_t i = 0; i < wide.size(); ++i) {
     if (n.outputs[i] == kNone) continue;
     const DType type = graph.fact(n.outputs[i]).dtype;

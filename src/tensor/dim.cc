@@ -25,7 +25,8 @@ std::string monomial_text(const Monomial& atoms) {
 /// The name as part of an expression's text, which no other name and no expression has.
 std::string symbol_text(const std::string& name, int index) {
   auto word = [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.'; };
-  if (!name.empty() && !std::isdigit(static_cast<unsigned char>(name[0])) && std::ranges::all_of(name, word)) return name;
+  if (!name.empty() && !std::isdigit(static_cast<unsigned char>(name[0])) && std::ranges::all_of(name, word))
+    return name;
   if (name.find('\'') == std::string::npos) return "'" + name + "'";
   std::string quoted = name;
   std::ranges::replace(quoted, '\'', '"');

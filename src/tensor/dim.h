@@ -39,7 +39,8 @@ class Dim {
   const Expr* expr() const { return expr_; }
   /// The index of the symbol where the expression is a symbol alone.
   std::optional<int> symbol() const;
-  /// True where the value is certainly >= 0 (symbols are). A bounded search: false may also mean that no proof was found.
+  /// True where the value is certainly >= 0 (symbols are). A bounded search: false may also mean that no proof was
+  /// found.
   bool non_negative() const;
 
   /// The value under `bindings`; nothing where a symbol is unbound. Throws Resource on overflow and InvalidInput where
@@ -62,8 +63,8 @@ class Dim {
 Dim operator+(const Dim& a, const Dim& b);
 Dim operator-(const Dim& a, const Dim& b);
 Dim operator*(const Dim& a, const Dim& b);
-/// floor(a / b), rounding towards minus infinity; a polynomial where b divides a as one ("b*s / b", "4*s / 4"), even though
-/// that has a value for b = 0. Throws InvalidModel for a known b of 0.
+/// floor(a / b), rounding towards minus infinity; a polynomial where b divides a as one ("b*s / b", "4*s / 4"), even
+/// though that has a value for b = 0. Throws InvalidModel for a known b of 0.
 Dim floor_div(const Dim& a, const Dim& b);
 Dim ceil_div(const Dim& a, const Dim& b);
 /// a - b * floor(a / b)
@@ -72,8 +73,8 @@ Dim min(const Dim& a, const Dim& b);
 Dim max(const Dim& a, const Dim& b);
 /// The size that sizes a and b broadcast to: the one that is not 1. Evaluation fails where they differ and none is 1.
 Dim broadcast(const Dim& a, const Dim& b);
-/// True where a is b but for parts that are cut off at a number: min(s, 512) for s, min(past + s, 1024) - min(past, 1024)
-/// for s. Where such sizes meet, one expects them to be equal.
+/// True where a is b but for parts that are cut off at a number: min(s, 512) for s, min(past + s, 1024) - min(past,
+/// 1024) for s. Where such sizes meet, one expects them to be equal.
 bool is_clamped(const Dim& a, const Dim& b);
 /// floor_div for sizes of which b is known to divide a.
 Dim exact_div(const Dim& a, const Dim& b);

@@ -15,15 +15,15 @@ struct Row {
 };
 
 constexpr std::array<Row, kDTypeCount> kRows = {{
-    {"undefined", 0, false, false},     {"float32", 32, true, false},      {"uint8", 8, false, true},
-    {"int8", 8, false, true},           {"uint16", 16, false, true},       {"int16", 16, false, true},
-    {"int32", 32, false, true},         {"int64", 64, false, true},        {"string", 0, false, false},
-    {"bool", 8, false, false},          {"float16", 16, true, false},      {"float64", 64, true, false},
-    {"uint32", 32, false, true},        {"uint64", 64, false, true},       {"complex64", 64, false, false},
-    {"complex128", 128, false, false},  {"bfloat16", 16, true, false},     {"float8e4m3fn", 8, true, false},
-    {"float8e4m3fnuz", 8, true, false}, {"float8e5m2", 8, true, false},    {"float8e5m2fnuz", 8, true, false},
-    {"uint4", 4, false, true},          {"int4", 4, false, true},          {"float4e2m1", 4, true, false},
-    {"float8e8m0", 8, true, false},     {"uint2", 2, false, true},         {"int2", 2, false, true},
+    {"undefined", 0, false, false},     {"float32", 32, true, false},   {"uint8", 8, false, true},
+    {"int8", 8, false, true},           {"uint16", 16, false, true},    {"int16", 16, false, true},
+    {"int32", 32, false, true},         {"int64", 64, false, true},     {"string", 0, false, false},
+    {"bool", 8, false, false},          {"float16", 16, true, false},   {"float64", 64, true, false},
+    {"uint32", 32, false, true},        {"uint64", 64, false, true},    {"complex64", 64, false, false},
+    {"complex128", 128, false, false},  {"bfloat16", 16, true, false},  {"float8e4m3fn", 8, true, false},
+    {"float8e4m3fnuz", 8, true, false}, {"float8e5m2", 8, true, false}, {"float8e5m2fnuz", 8, true, false},
+    {"uint4", 4, false, true},          {"int4", 4, false, true},       {"float4e2m1", 4, true, false},
+    {"float8e8m0", 8, true, false},     {"uint2", 2, false, true},      {"int2", 2, false, true},
 }};
 
 const Row& row(DType type) {

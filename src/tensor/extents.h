@@ -35,7 +35,8 @@ class Extents {
   /// Throws UnsupportedModel beyond kMaxRank.
   void push_back(int64_t size) {
     if (rank_ == kMaxRank) {
-      fail(ErrorKind::kUnsupportedModel, "a tensor has more than ", kMaxRank, " dimensions, the most that is supported");
+      fail(ErrorKind::kUnsupportedModel, "a tensor has more than ", kMaxRank,
+           " dimensions, the most that is supported");
     }
     sizes_[static_cast<size_t>(rank_++)] = size;
   }

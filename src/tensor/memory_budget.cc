@@ -16,15 +16,16 @@ void MemoryBudget::take(int64_t bytes) {
   const int64_t now = used_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
   if (limit_ > 0 && now > limit_) {
     give(bytes);
-    fail(ErrorKind::kResource, "the memory limit of ", limit_, " bytes is reached: ", now - bytes, " are in use and ", bytes,
-         " more are needed; raise the limit or use smaller inputs");
+    fail(ErrorKind::kResource, "the memory limit of ", limit_, " bytes is reached: ", now - bytes, " are in use and ",
+         bytes, " more are needed; raise the limit or use smaller inputs");
   }
   int64_t peak = peak_.load(std::memory_order_relaxed);
   while (now > peak && !peak_.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
   }
 }
 
-MemoryScope::MemoryScope(std::shared_ptr<MemoryBudget> budget) : outer_(std::exchange(current_budget, std::move(budget))) {}
+MemoryScope::MemoryScope(std::shared_ptr<MemoryBudget> budget)
+    : outer_(std::exchange(current_budget, std::move(budget))) {}
 MemoryScope::~MemoryScope() { current_budget = std::move(outer_); }
 const std::shared_ptr<MemoryBudget>& MemoryScope::current() { return current_budget; }
 

@@ -45,8 +45,8 @@ class Shape {
     return out;
   }
 
-  /// The sizes under `bindings`; nothing where the rank is unknown or a symbol unbound. Throws InvalidInput where a size
-  /// comes out negative.
+  /// The sizes under `bindings`; nothing where the rank is unknown or a symbol unbound. Throws InvalidInput where a
+  /// size comes out negative.
   std::optional<Extents> evaluate(std::span<const int64_t> bindings) const {
     if (!dims_) return std::nullopt;
     Extents out;
@@ -54,7 +54,8 @@ class Shape {
       auto size = d.evaluate(bindings);
       if (!size) return std::nullopt;
       if (*size < 0) {
-        fail(ErrorKind::kInvalidInput, "the size ", d.text(), " of a tensor is ", *size, " for these inputs; it must be >= 0");
+        fail(ErrorKind::kInvalidInput, "the size ", d.text(), " of a tensor is ", *size,
+             " for these inputs; it must be >= 0");
       }
       out.push_back(*size);
     }

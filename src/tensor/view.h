@@ -10,8 +10,8 @@
 
 namespace sdx {
 
-/// A tensor that somebody else owns. `Byte` is std::byte or const std::byte. Elements are contiguous in row-major order;
-/// types below 8 bits are packed, the first element in the low bits.
+/// A tensor that somebody else owns. `Byte` is std::byte or const std::byte. Elements are contiguous in row-major
+/// order; types below 8 bits are packed, the first element in the low bits.
 template <class Byte>
 struct BasicView {
   Byte* data = nullptr;
@@ -29,11 +29,7 @@ struct BasicView {
     return reinterpret_cast<P*>(data);
   }
 
-  operator BasicView<const std::byte>() const
-    requires(!std::is_const_v<Byte>)
-  {
-    return {data, dtype, extents};
-  }
+  operator BasicView<const std::byte>() const requires(!std::is_const_v<Byte>) { return {data, dtype, extents}; }
 };
 
 using View = BasicView<std::byte>;

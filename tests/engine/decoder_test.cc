@@ -1,4 +1,5 @@
-// Decoders of every layout: recorded greedy results, and equality of layouts, thread counts, batches and orders of rows.
+// Decoders of every layout: recorded greedy results, and equality of layouts, thread counts, batches and orders of
+// rows.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -40,7 +41,8 @@ void follow(Decoder& decoder, const nlohmann::json& entry, const std::string& wh
   for (int64_t t = prompt.columns; t < wanted.columns; ++t) {
     for (int64_t r = 0; r < wanted.rows; ++r) {
       if (done[static_cast<size_t>(r)]) continue;
-      ASSERT_EQ(best(logits.as<float>() + r * decoder.vocabulary(), decoder.vocabulary()), wanted.at(r, t)) << what << ", row " << r << ", token " << t;
+      ASSERT_EQ(best(logits.as<float>() + r * decoder.vocabulary(), decoder.vocabulary()), wanted.at(r, t))
+          << what << ", row " << r << ", token " << t;
       done[static_cast<size_t>(r)] = eos.is_number() && wanted.at(r, t) == eos.get<int64_t>();
     }
     if (t + 1 < wanted.columns) logits = decoder.forward({wanted.column(t)});
@@ -77,7 +79,8 @@ TEST(Decoder, FollowsRecordedGreedySequences) {
 
 /// One source for `rows` rows of a model with an encoder; nothing for others.
 nlohmann::json source(const std::string& model, int64_t rows) {
-  if (model == "whisper-tiny") return {{"input_features_file", rows == 1 ? "generate_input_features_b1.npy" : "generate_input_features_b2.npy"}};
+  if (model == "whisper-tiny")
+    return {{"input_features_file", rows == 1 ? "generate_input_features_b1.npy" : "generate_input_features_b2.npy"}};
   nlohmann::json ids, mask;
   for (int64_t r = 0; r < rows; ++r) {
     ids.push_back({11 + r, 50, 23 + r, 7, 1});
@@ -88,12 +91,15 @@ nlohmann::json source(const std::string& model, int64_t rows) {
 
 class Walk {
  public:
-  Walk(const std::string& model, DecoderLayout layout, int threads, int64_t rows) : decoder_(open_tiny(model, layout, threads)) {
+  Walk(const std::string& model, DecoderLayout layout, int threads, int64_t rows)
+      : decoder_(open_tiny(model, layout, threads)) {
     encode(*decoder_, model, source(model, rows));
     decoder_->begin(rows);
   }
   Decoder& decoder() { return *decoder_; }
-  std::vector<float> step(const std::vector<int64_t>& ids, Logits logits = Logits::kLast) { return copy(decoder_->forward({ids}, logits)); }
+  std::vector<float> step(const std::vector<int64_t>& ids, Logits logits = Logits::kLast) {
+    return copy(decoder_->forward({ids}, logits));
+  }
 
  private:
   std::unique_ptr<Decoder> decoder_;
@@ -101,8 +107,10 @@ class Walk {
 
 TEST(Decoder, GivesTheSameBitsForEveryNumberOfThreads) {
   for (const TinyDecoder& model : tiny_decoders()) {
-    Walk one(model.name, model.layouts[0], 1, 2), two(model.name, model.layouts[0], 2, 2), four(model.name, model.layouts[0], 4, 2);
-    for (const std::vector<int64_t>& ids : std::vector<std::vector<int64_t>>{{3, 14, 15, 92, 65, 35}, {8, 9}, {79, 32}}) {
+    Walk one(model.name, model.layouts[0], 1, 2), two(model.name, model.layouts[0], 2, 2),
+        four(model.name, model.layouts[0], 4, 2);
+    for (const std::vector<int64_t>& ids :
+         std::vector<std::vector<int64_t>>{{3, 14, 15, 92, 65, 35}, {8, 9}, {79, 32}}) {
       const auto a = one.step(ids);
       EXPECT_EQ(a, two.step(ids)) << model.name;
       EXPECT_EQ(a, four.step(ids)) << model.name;
@@ -117,7 +125,8 @@ TEST(Decoder, LayoutsAgree) {
       Walk walk(model.name, layout, 1, 2);
       if (layout == DecoderLayout::kNoPast) continue;
       reference.decoder().begin(2);
-      for (const std::vector<int64_t>& ids : std::vector<std::vector<int64_t>>{{5, 6, 7, 8, 9, 10}, {11, 12}, {13, 14, 15, 16}}) {
+      for (const std::vector<int64_t>& ids :
+           std::vector<std::vector<int64_t>>{{5, 6, 7, 8, 9, 10}, {11, 12}, {13, 14, 15, 16}}) {
         expect_near(walk.step(ids, Logits::kAll), reference.step(ids, Logits::kAll), model.name);
       }
       EXPECT_EQ(walk.decoder().length(), 6);
@@ -147,8 +156,14 @@ TEST(Decoder, RowsContinueTheirParents) {
     std::vector<std::vector<int64_t>> history = {{5, 6, 7}, {8, 9, 10}};
     std::vector<int> source_of = {0, 1};
     batch.step({5, 6, 7, 8, 9, 10});
-    for (const std::vector<int32_t>& parents : std::vector<std::vector<int32_t>>{
-             {0, 0, 0, 1, 1, 1}, {2, 1, 1, 5, 3, 3}, {0, 0, 0, 4, 4, 4}, {1, 0, 2, 5, 4, 3}, {0, 3, 4}, {2, 0}, {1, 1, 0, 0}, {3, 0, 0, 1}}) {
+    for (const std::vector<int32_t>& parents : std::vector<std::vector<int32_t>>{{0, 0, 0, 1, 1, 1},
+                                                                                 {2, 1, 1, 5, 3, 3},
+                                                                                 {0, 0, 0, 4, 4, 4},
+                                                                                 {1, 0, 2, 5, 4, 3},
+                                                                                 {0, 3, 4},
+                                                                                 {2, 0},
+                                                                                 {1, 1, 0, 0},
+                                                                                 {3, 0, 0, 1}}) {
       batch.decoder().select(parents);
       std::vector<std::vector<int64_t>> rows;
       std::vector<int> sources;

@@ -24,7 +24,8 @@ void append(KvCache& cache, Twin& twin, int64_t count, float& next) {
       for (int64_t head = 0; head < kHeads; ++head) {
         for (int64_t t = 0; t <= count; ++t) {
           const float number = next + static_cast<float>(row * count + t - 1);
-          for (int64_t w = 0; w < kWidth; ++w) *at++ = number + 0.25f * static_cast<float>(head) + 0.5f * static_cast<float>(pair);
+          for (int64_t w = 0; w < kWidth; ++w)
+            *at++ = number + 0.25f * static_cast<float>(head) + 0.5f * static_cast<float>(pair);
         }
       }
     }
@@ -46,7 +47,8 @@ void expect_equal(const KvCache& cache, const Twin& twin) {
       ASSERT_EQ(cache.length(), static_cast<int64_t>(row.size()));
       for (int64_t head = 0; head < kHeads; ++head) {
         for (float number : row) {
-          for (int64_t w = 0; w < kWidth; ++w) ASSERT_EQ(*at++, number + 0.25f * static_cast<float>(head) + 0.5f * static_cast<float>(pair));
+          for (int64_t w = 0; w < kWidth; ++w)
+            ASSERT_EQ(*at++, number + 0.25f * static_cast<float>(head) + 0.5f * static_cast<float>(pair));
         }
       }
     }

@@ -29,10 +29,11 @@ struct TinyDecoder {
 /// What there is on this machine.
 inline std::vector<TinyDecoder> tiny_decoders() {
   using enum DecoderLayout;
-  const std::vector<TinyDecoder> all = {{"gpt2", {kMerged, kSplit, kNoPast}},      {"gpt2-modern", {kSingle, kNoPast}},
-                                        {"smollm-135m-modern", {kSingle, kNoPast}}, {"t5-small", {kMerged, kSplit, kNoPast}},
-                                        {"bart-base", {kMerged, kSplit, kNoPast}}, {"marian-opus-mt-en-de", {kMerged, kSplit, kNoPast}},
-                                        {"whisper-tiny", {kMerged, kSplit, kNoPast}}};
+  const std::vector<TinyDecoder> all = {
+      {"gpt2", {kMerged, kSplit, kNoPast}},        {"gpt2-modern", {kSingle, kNoPast}},
+      {"smollm-135m-modern", {kSingle, kNoPast}},  {"t5-small", {kMerged, kSplit, kNoPast}},
+      {"bart-base", {kMerged, kSplit, kNoPast}},   {"marian-opus-mt-en-de", {kMerged, kSplit, kNoPast}},
+      {"whisper-tiny", {kMerged, kSplit, kNoPast}}};
   std::vector<TinyDecoder> out;
   for (const TinyDecoder& d : all) {
     if (std::filesystem::exists(tiny_models() / d.name / "config.json")) out.push_back(d);
@@ -86,6 +87,8 @@ inline int64_t encode(Decoder& decoder, const std::string& name, const nlohmann:
   return ids.rows;
 }
 
-inline nlohmann::json read_json(const std::filesystem::path& path) { return nlohmann::json::parse(std::ifstream(path)); }
+inline nlohmann::json read_json(const std::filesystem::path& path) {
+  return nlohmann::json::parse(std::ifstream(path));
+}
 
 }  // namespace sdx::engine

@@ -138,9 +138,10 @@ void check(const Case& at) {
 
 TEST(Attention, OddShapesAndLayouts) {
   for_each_isa([] {
-    for (const Case& shape : {Case{1, 1, 1, 1}, Case{1, 77, 64, 64}, Case{3, 300, 40, 80}, Case{9, 5, 3, 7},
-                              Case{6, 101, 70, 81}, Case{24, 33, 64, 64}, Case{25, 33, 64, 64}, Case{40, 40, 64, 64},
-                              Case{33, 530, 17, 19}, Case{70, 530, 50, 90}, Case{300, 70, 8, 33}, Case{12, 64, 160, 5}}) {
+    for (const Case& shape :
+         {Case{1, 1, 1, 1}, Case{1, 77, 64, 64}, Case{3, 300, 40, 80}, Case{9, 5, 3, 7}, Case{6, 101, 70, 81},
+          Case{24, 33, 64, 64}, Case{25, 33, 64, 64}, Case{40, 40, 64, 64}, Case{33, 530, 17, 19},
+          Case{70, 530, 50, 90}, Case{300, 70, 8, 33}, Case{12, 64, 160, 5}}) {
       for (bool tk : {false, true}) {
         for (bool tv : {false, true}) {
           Case at = shape;
@@ -183,8 +184,8 @@ TEST(Attention, MasksOfEveryKind) {
 TEST(Attention, Causal) {
   for_each_isa([] {
     for (int64_t offset : {0, 5, 300, -3}) {
-      for (const Case& shape :
-           {Case{3, 8, 16, 16}, Case{64, 64, 16, 16}, Case{290, 300, 16, 16}, Case{40, 340, 8, 8}, Case{290, 300, 48, 64}}) {
+      for (const Case& shape : {Case{3, 8, 16, 16}, Case{64, 64, 16, 16}, Case{290, 300, 16, 16}, Case{40, 340, 8, 8},
+                                Case{290, 300, 48, 64}}) {
         Case at = shape;
         at.causal = true;
         at.causal_offset = offset;

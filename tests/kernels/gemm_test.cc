@@ -52,7 +52,8 @@ std::vector<float> run(Gemm gemm, int threads, int64_t grain, std::vector<float>
   std::vector<float> split;
   if (gemm.packed_b != nullptr && gemm.packed_type == WeightType::kSplit) {
     split.assign(gemm_split_bytes(gemm.m, gemm.k) / sizeof(float), std::nanf(""));
-    for (int64_t group = gemm_split_groups(gemm.m) - 1; group >= 0; --group) gemm_split_a(gemm, group, group + 1, split.data());
+    for (int64_t group = gemm_split_groups(gemm.m) - 1; group >= 0; --group)
+      gemm_split_a(gemm, group, group + 1, split.data());
     gemm.split_a = split.data();
   }
   const GemmPlan plan = gemm_plan(gemm, threads);
@@ -207,9 +208,9 @@ void for_each_splitting_isa(const Body& body) {
 
 TEST(Gemm, SplitWeights) {
   for_each_splitting_isa([] {
-    for (const Case& shape : {Case{1, 1, 1}, Case{1, 300, 70}, Case{2, 64, 32}, Case{15, 33, 65}, Case{16, 130, 259}, Case{17, 95, 33},
-                              Case{31, 32, 64}, Case{33, 70, 100}, Case{40, 97, 300}, Case{130, 70, 521}, Case{300, 200, 64},
-                              Case{513, 40, 31}}) {
+    for (const Case& shape : {Case{1, 1, 1}, Case{1, 300, 70}, Case{2, 64, 32}, Case{15, 33, 65}, Case{16, 130, 259},
+                              Case{17, 95, 33}, Case{31, 32, 64}, Case{33, 70, 100}, Case{40, 97, 300},
+                              Case{130, 70, 521}, Case{300, 200, 64}, Case{513, 40, 31}}) {
       for (bool tb : {false, true}) {
         Case at = shape;
         at.type = WeightType::kSplit;
@@ -236,8 +237,10 @@ TEST(Gemm, SplitRowsDoNotDependOnTheirNeighbours) {
     const int64_t m = 37, n = 75, k = 150;
     const std::vector<float> a = random_floats(m * k, 1), b = random_floats(k * n, 2);
     std::vector<float> packed(gemm_packed_bytes(k, n, WeightType::kSplit) / sizeof(float));
-    gemm_pack_b({b.data(), WeightType::kF32, n, 1}, k, n, WeightType::kSplit, 0, gemm_panels(n, WeightType::kSplit), packed.data());
-    Gemm gemm{.m = m, .n = n, .k = k, .a = {a.data(), k, 1}, .packed_b = packed.data(), .packed_type = WeightType::kSplit};
+    gemm_pack_b({b.data(), WeightType::kF32, n, 1}, k, n, WeightType::kSplit, 0, gemm_panels(n, WeightType::kSplit),
+                packed.data());
+    Gemm gemm{
+        .m = m, .n = n, .k = k, .a = {a.data(), k, 1}, .packed_b = packed.data(), .packed_type = WeightType::kSplit};
     gemm.c_stride = n;
     const std::vector<float> together = run(gemm, 2, 1, std::vector<float>(m * n));
     for (int64_t row = 0; row < m; ++row) {
@@ -261,8 +264,10 @@ TEST(Gemm, SplitProductsKeepInfinitiesAndNaN) {
     b[9 * n + 17] = -HUGE_VALF;
     b[10 * n + 18] = 3.4028235e38f;
     std::vector<float> packed(gemm_packed_bytes(k, n, WeightType::kSplit) / sizeof(float));
-    gemm_pack_b({b.data(), WeightType::kF32, n, 1}, k, n, WeightType::kSplit, 0, gemm_panels(n, WeightType::kSplit), packed.data());
-    Gemm gemm{.m = m, .n = n, .k = k, .a = {a.data(), k, 1}, .packed_b = packed.data(), .packed_type = WeightType::kSplit};
+    gemm_pack_b({b.data(), WeightType::kF32, n, 1}, k, n, WeightType::kSplit, 0, gemm_panels(n, WeightType::kSplit),
+                packed.data());
+    Gemm gemm{
+        .m = m, .n = n, .k = k, .a = {a.data(), k, 1}, .packed_b = packed.data(), .packed_type = WeightType::kSplit};
     gemm.c_stride = n;
     const std::vector<float> c = run(gemm, 1, 1, std::vector<float>(m * n));
     for (int64_t i = 0; i < m; ++i) {

@@ -1,7 +1,7 @@
 // Runs the tiny models of the shared folder on all their cases and compares with their goldens:
 //   tiny_models_test [--only TEXT] [--isa NAME]
-// Every case runs with rewriting on and off, on 1, 2 and 4 threads; results must be bitwise equal for all thread counts.
-// Exit code 77 where the models are absent.
+// Every case runs with rewriting on and off, on 1, 2 and 4 threads; results must be bitwise equal for all thread
+// counts. Exit code 77 where the models are absent.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -52,7 +52,8 @@ std::vector<Case> find_cases(const std::string& only) {
       if (!fs::exists(entry.path() / "case.json")) continue;
       Case c{entry.path(), nlohmann::json::parse(std::ifstream(entry.path() / "case.json"))};
       if (quantised && !c.half()) continue;
-      if (c.name().find(only) != std::string::npos || c.model().string().find(only) != std::string::npos) out.push_back(std::move(c));
+      if (c.name().find(only) != std::string::npos || c.model().string().find(only) != std::string::npos)
+        out.push_back(std::move(c));
     }
   }
   std::ranges::sort(out, {}, [](const Case& c) { return std::pair(c.model(), c.folder); });
@@ -81,8 +82,10 @@ bool padding(const Tensor& got, const Tensor& mask, int64_t i) {
 
 std::string compare(const Case& c, const std::string& name, const Tensor& got, const Tensor& mask, Lane lane) {
   const Tensor want = load_npy(c.folder / "outputs" / (name + ".npy"), got.dtype());
-  if (want.dtype() != got.dtype()) return sdx::cat("type ", sdx::dtype_name(got.dtype()), " instead of ", sdx::dtype_name(want.dtype()));
-  if (!(want.extents() == got.extents())) return sdx::cat("shape ", got.extents().text(), " instead of ", want.extents().text());
+  if (want.dtype() != got.dtype())
+    return sdx::cat("type ", sdx::dtype_name(got.dtype()), " instead of ", sdx::dtype_name(want.dtype()));
+  if (!(want.extents() == got.extents()))
+    return sdx::cat("shape ", got.extents().text(), " instead of ", want.extents().text());
   double worst = 0, scale = 0;
   for (int64_t i = 0; i < want.extents().count(); ++i) {
     if (c.half() && masked(name, got, mask, i)) continue;
@@ -103,8 +106,10 @@ std::string compare(const Case& c, const std::string& name, const Tensor& got, c
 
 /// The output is a sample of a normal distribution whose mean and standard deviation are the golden.
 std::string compare_sample(const Case& c, const Tensor& got) {
-  const Tensor mean = load_npy(c.folder / "outputs" / "mean.npy", got.dtype()), std = load_npy(c.folder / "outputs" / "std.npy", got.dtype());
-  if (!(mean.extents() == got.extents())) return sdx::cat("shape ", got.extents().text(), " instead of ", mean.extents().text());
+  const Tensor mean = load_npy(c.folder / "outputs" / "mean.npy", got.dtype()),
+               std = load_npy(c.folder / "outputs" / "std.npy", got.dtype());
+  if (!(mean.extents() == got.extents()))
+    return sdx::cat("shape ", got.extents().text(), " instead of ", mean.extents().text());
   double square = 0, worst = 0;
   const int64_t count = got.extents().count();
   for (int64_t i = 0; i < count; ++i) {
@@ -112,7 +117,8 @@ std::string compare_sample(const Case& c, const Tensor& got) {
     square += z * z;
     worst = std::fmax(worst, std::abs(z));
   }
-  const double spread = std::sqrt(square / static_cast<double>(count)), slack = 6 / std::sqrt(2.0 * static_cast<double>(count));
+  const double spread = std::sqrt(square / static_cast<double>(count)),
+               slack = 6 / std::sqrt(2.0 * static_cast<double>(count));
   if (worst <= 6 && std::abs(spread - 1) <= slack) return "";
   return sdx::cat("samples have spread ", spread, " and reach ", worst, " standard deviations");
 }
@@ -127,7 +133,8 @@ class Runner {
         failures += run_lane(c, lane);
       } catch (const sdx::Error& e) {
         ++failures;
-        std::printf("FAIL %s (%s, %s): %s\n", c.name().c_str(), c.json.at("model").get<std::string>().c_str(), kLaneNames[lane], e.what());
+        std::printf("FAIL %s (%s, %s): %s\n", c.name().c_str(), c.json.at("model").get<std::string>().c_str(),
+                    kLaneNames[lane], e.what());
       }
     }
     return failures;
@@ -169,12 +176,15 @@ class Runner {
       for (size_t i = 0; i < outputs.size(); ++i) {
         const std::string& name = s.model().outputs()[i].name;
         std::string why;
-        if (threads > 1) why = outputs[i].tensor() == first[i].tensor() ? "" : sdx::cat("differs between 1 and ", threads, " threads");
-        else why = c.json.value("random_output", false) ? compare_sample(c, outputs[i].tensor()) : compare(c, name, outputs[i].tensor(), mask, lane);
+        if (threads > 1)
+          why = outputs[i].tensor() == first[i].tensor() ? "" : sdx::cat("differs between 1 and ", threads, " threads");
+        else
+          why = c.json.value("random_output", false) ? compare_sample(c, outputs[i].tensor())
+                                                     : compare(c, name, outputs[i].tensor(), mask, lane);
         if (why.empty()) continue;
         ++failures;
-        std::printf("FAIL %s (%s, %s) output '%s': %s\n", c.name().c_str(), c.json.at("model").get<std::string>().c_str(), kLaneNames[lane],
-                    name.c_str(), why.c_str());
+        std::printf("FAIL %s (%s, %s) output '%s': %s\n", c.name().c_str(),
+                    c.json.at("model").get<std::string>().c_str(), kLaneNames[lane], name.c_str(), why.c_str());
       }
       if (threads == 1) first = std::move(outputs);
     }
@@ -193,7 +203,8 @@ int main(int argc, char** argv) {
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--only") == 0) only = argv[i + 1];
     for (auto isa : sdx::kernels::available_isas()) {
-      if (std::strcmp(argv[i], "--isa") == 0 && sdx::kernels::isa_name(isa) == argv[i + 1]) sdx::kernels::limit_isa(isa);
+      if (std::strcmp(argv[i], "--isa") == 0 && sdx::kernels::isa_name(isa) == argv[i + 1])
+        sdx::kernels::limit_isa(isa);
     }
   }
   if (!fs::exists(shared_folder() / "models" / "tiny")) {

@@ -23,7 +23,8 @@ std::vector<Value> outputs_of(const std::string& text, const std::vector<Value>&
 TEST(Plan, RunsWhatBindsASymbolOfKnownValues) {
   const std::string text =
       "input %c: bool[]\ninput %x: float32[a,b]\n"
-      "%r = If(%c; %x) {\n  input %x: float32[a,b]\n  const %i: int64[1] = 0\n  %q = Unsqueeze(%x, %i)\n  output %q\n} {\n"
+      "%r = If(%c; %x) {\n  input %x: float32[a,b]\n  const %i: int64[1] = 0\n  %q = Unsqueeze(%x, %i)\n  output %q\n} "
+      "{\n"
       "  input %x: float32[a,b]\n  output %x\n}\n"
       "%s = Shape(%r)\n%n = Size(%s)\n%m = Mul(%n, %n)\noutput %m\n";
   const Tensor x = Tensor::from<float>({2, 1}, std::vector<float>{1, 2});

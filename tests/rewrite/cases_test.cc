@@ -77,15 +77,19 @@ Tensor random_tensor(const ir::Fact& fact, std::mt19937_64& random, Bindings& bi
   for (const Dim& d : fact.shape.dims()) {
     if (auto s = d.symbol()) {
       bindings.resize(std::max(bindings.size(), static_cast<size_t>(*s) + 1), kUnbound);
-      if (bindings[static_cast<size_t>(*s)] == kUnbound) bindings[static_cast<size_t>(*s)] = 2 + static_cast<int64_t>(random() % 4);
+      if (bindings[static_cast<size_t>(*s)] == kUnbound)
+        bindings[static_cast<size_t>(*s)] = 2 + static_cast<int64_t>(random() % 4);
     }
   }
   Tensor t(fact.dtype, *fact.shape.evaluate(bindings));
   std::normal_distribution<float> normal;
   for (int64_t i = 0; i < t.extents().count(); ++i) {
-    if (fact.dtype == DType::kF32) t.mutable_view().as<float>()[i] = normal(random);
-    else if (fact.dtype == DType::kBool) t.mutable_view().as<uint8_t>()[i] = random() % 2;
-    else t.mutable_view().as<int64_t>()[i] = static_cast<int64_t>(random() % 3);
+    if (fact.dtype == DType::kF32)
+      t.mutable_view().as<float>()[i] = normal(random);
+    else if (fact.dtype == DType::kBool)
+      t.mutable_view().as<uint8_t>()[i] = random() % 2;
+    else
+      t.mutable_view().as<int64_t>()[i] = static_cast<int64_t>(random() % 3);
   }
   return t;
 }
@@ -126,13 +130,15 @@ TEST_P(RewriteCase, LeavesTheOperatorsAndComputesTheSame) {
     }
     float largest = 0;
     for (float x : w.values<float>()) largest = std::max(largest, std::abs(x));
-    for (int64_t k = 0; k < w.extents().count(); ++k) ASSERT_NEAR(w.as<float>()[k], g.as<float>()[k], 1e-5f * largest + 1e-7f);
+    for (int64_t k = 0; k < w.extents().count(); ++k)
+      ASSERT_NEAR(w.as<float>()[k], g.as<float>()[k], 1e-5f * largest + 1e-7f);
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, RewriteCase, testing::ValuesIn(all_cases()), [](const auto& info) {
   std::string name;
-  for (char ch : info.param.file + "_" + info.param.name) name += std::isalnum(static_cast<unsigned char>(ch)) ? ch : '_';
+  for (char ch : info.param.file + "_" + info.param.name)
+    name += std::isalnum(static_cast<unsigned char>(ch)) ? ch : '_';
   return name;
 });
 
@@ -160,7 +166,8 @@ TEST(TextForm, RoundTrip) {
   auto find = [](std::string_view domain, std::string_view name) { return ops::find(domain, name); };
   const std::string text =
       "input %x: float32[batch,4]\ninput %c: bool[]\nconst %w: float32[4] = 1.0 2.0 -3.5 0.25\n%a = Add(%x, %w)\n"
-      "%r = If(%c; %a) {\n  input %a: float32[batch,4]\n  %n = Neg(%a)\n  output %n\n} {\n  input %a: float32[batch,4]\n"
+      "%r = If(%c; %a) {\n  input %a: float32[batch,4]\n  %n = Neg(%a)\n  output %n\n} {\n  input %a: "
+      "float32[batch,4]\n"
       "  %n = Abs(%a)\n  output %n\n}\noutput %r\n";
   const std::string once = ir::print(ir::parse(text, find));
   EXPECT_EQ(once, ir::print(ir::parse(once, find)));
@@ -169,7 +176,8 @@ TEST(TextForm, RoundTrip) {
 
 TEST(TextForm, ErrorsNameTheLine) {
   auto find = [](std::string_view domain, std::string_view name) { return ops::find(domain, name); };
-  for (const char* text : {"input %x: float33[2]\n", "%y = Neg(%x)\n", "input %x: float32[2]\n%y = NoSuch(%x)\n", "bogus %x\n", "input %x: float32[2]\n%y = Neg(%x"}) {
+  for (const char* text : {"input %x: float33[2]\n", "%y = Neg(%x)\n", "input %x: float32[2]\n%y = NoSuch(%x)\n",
+                           "bogus %x\n", "input %x: float32[2]\n%y = Neg(%x"}) {
     try {
       ir::parse(text, find);
       ADD_FAILURE() << text;

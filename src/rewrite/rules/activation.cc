@@ -30,9 +30,9 @@ Rule gelu_tanh() {
   auto inner = either({add(x, mul(cube, scalar(0.044715))), mul(x, add(mul(mul(x, x), scalar(0.044715)), scalar(1.0))),
                        add(x, mul(mul(mul(x, scalar(0.044715)), x), x))});
   auto gate = add(op("Tanh", {mul(inner, scalar(kSqrt2OverPi))}), scalar(1.0));
-  return fuse("fuse-gelu-tanh")
-      .match(product(x, gate, scalar(0.5)))
-      .replace([](Match& m) { return m.call("Gelu", {{"approximate", std::string("tanh")}}, {m["x"]}); });
+  return fuse("fuse-gelu-tanh").match(product(x, gate, scalar(0.5))).replace([](Match& m) {
+    return m.call("Gelu", {{"approximate", std::string("tanh")}}, {m["x"]});
+  });
 }
 
 // x * sigmoid(alpha x) => Swish(x)

@@ -35,7 +35,8 @@ std::pair<Dim, Dim> heads_of(const Match& m, ir::ValueId v) {
   const Shape merged = graph.fact(v).shape;
   if (const ir::NodeId id = graph.value(v).producer; id != ir::kNone && graph.node(id).op->name == "Reshape") {
     const Shape apart = graph.fact(graph.node(id).inputs[0]).shape;
-    const bool fits = apart.has_rank() && apart.rank() == 4 && merged == Shape({apart[0] * apart[1], apart[2], apart[3]});
+    const bool fits =
+        apart.has_rank() && apart.rank() == 4 && merged == Shape({apart[0] * apart[1], apart[2], apart[3]});
     if (fits) return {apart[0], apart[1]};
   }
   return {merged[0], 1};
@@ -86,17 +87,25 @@ Pattern scores() {
 Pattern weighted(const Pattern& masked) { return op("MatMul", {op("Softmax", {masked}, "softmax"), any("v")}); }
 
 Rule begin(std::string name) {
-  return fuse(std::move(name)).when("the softmax is over the keys", last_axis).when("the operands are float32", is_f32)
-      .when("every size is known from the inputs", [](const Match& m) { return m.root_fact().shape.has_rank() && m.known_shape(m.root_fact().shape); });
+  return fuse(std::move(name))
+      .when("the softmax is over the keys", last_axis)
+      .when("the operands are float32", is_f32)
+      .when("every size is known from the inputs",
+            [](const Match& m) { return m.root_fact().shape.has_rank() && m.known_shape(m.root_fact().shape); });
 }
 
 // softmax(scale q k) v
 Rule plain() {
-  return begin("fuse-attention").match(weighted(scores()))
-      .when("the operands have 3 or 4 axes as the scores have", [](const Match& m) {
-        return m.fact("q").rank() == m.fact("softmax").rank() && m.fact("k").rank() == m.fact("q").rank() && m.fact("v").rank() == m.fact("q").rank();
-      })
-      .replace([](Match& m) { return attention(m, {with_heads(m, m["q"]), with_heads(m, m["k"]), with_heads(m, m["v"])}); });
+  return begin("fuse-attention")
+      .match(weighted(scores()))
+      .when("the operands have 3 or 4 axes as the scores have",
+            [](const Match& m) {
+              return m.fact("q").rank() == m.fact("softmax").rank() && m.fact("k").rank() == m.fact("q").rank() &&
+                     m.fact("v").rank() == m.fact("q").rank();
+            })
+      .replace([](Match& m) {
+        return attention(m, {with_heads(m, m["q"]), with_heads(m, m["k"]), with_heads(m, m["v"])});
+      });
 }
 
 bool four_axes(const Match& m) {
@@ -113,8 +122,10 @@ Rule masked() {
       .match(weighted(where_keep))
       .match(weighted(where_drop))
       .when("the operands have 4 axes", four_axes)
-      .when("the mask is float32 with at most 4 axes", [](const Match& m) { return !m.has("mask") || mask_fits(m, "mask"); })
-      .when("masked scores are so low that adding equals replacing", [](const Match& m) { return !m.has("fill") || fill_absorbs(m); })
+      .when("the mask is float32 with at most 4 axes",
+            [](const Match& m) { return !m.has("mask") || mask_fits(m, "mask"); })
+      .when("masked scores are so low that adding equals replacing",
+            [](const Match& m) { return !m.has("fill") || fill_absorbs(m); })
       .replace([](Match& m) {
         ir::ValueId mask = m.has("mask") ? m["mask"] : ir::kNone;
         if (m.has("fill")) {
@@ -129,18 +140,23 @@ Rule masked() {
 Rule batched_heads() {
   auto apart_scores = op_prefix("Reshape", {scores()}, "apart");
   auto together = op_prefix("Reshape", {add(apart_scores, any("mask"))});
-  return begin("fuse-batched-attention").match(weighted(together))
-      .when("the scores have 4 axes where the mask is added", [](const Match& m) {
-        return m.fact("apart").shape.has_rank() && m.fact("apart").rank() == 4 && m.fact("q").rank() == 3 && m.fact("v").rank() == 3;
-      })
-      .when("the scores keep their rows and columns", [](const Match& m) {
-        const Shape &apart = m.fact("apart").shape, &flat = m.fact("scores").shape;
-        return flat.has_rank() && flat.rank() == 3 && apart[2] == flat[1] && apart[3] == flat[2];
-      })
+  return begin("fuse-batched-attention")
+      .match(weighted(together))
+      .when("the scores have 4 axes where the mask is added",
+            [](const Match& m) {
+              return m.fact("apart").shape.has_rank() && m.fact("apart").rank() == 4 && m.fact("q").rank() == 3 &&
+                     m.fact("v").rank() == 3;
+            })
+      .when("the scores keep their rows and columns",
+            [](const Match& m) {
+              const Shape &apart = m.fact("apart").shape, &flat = m.fact("scores").shape;
+              return flat.has_rank() && flat.rank() == 3 && apart[2] == flat[1] && apart[3] == flat[2];
+            })
       .when("the mask is float32 with at most 4 axes", [](const Match& m) { return mask_fits(m, "mask"); })
       .replace([](Match& m) {
         const Shape apart = m.fact("apart").shape;
-        return attention(m, {split_heads(m, m["q"], apart), split_heads(m, m["k"], apart), split_heads(m, m["v"], apart), m["mask"]});
+        return attention(m, {split_heads(m, m["q"], apart), split_heads(m, m["k"], apart),
+                             split_heads(m, m["v"], apart), m["mask"]});
       });
 }
 
@@ -161,13 +177,16 @@ Rule absorb_transpose(const std::string& name) {
       .match(op_in(ops::kOwnDomain, "FusedAttention", {q, k, v}, "attention"))
       .match(op_in(ops::kOwnDomain, "FusedAttention", {q, k, v, any("mask")}, "attention"))
       .keep_shared()
-      .when("there is a name for the layout", [name](const Match& m) {
-        const auto perm = m.attr<Permutation>(name, "perm", {});
-        return perm.size() == 4 && !through(m.attr<std::string>("attention", name + "_layout", "bhsd"), perm).empty();
-      })
+      .when("there is a name for the layout",
+            [name](const Match& m) {
+              const auto perm = m.attr<Permutation>(name, "perm", {});
+              return perm.size() == 4 &&
+                     !through(m.attr<std::string>("attention", name + "_layout", "bhsd"), perm).empty();
+            })
       .replace([name](Match& m) {
         ir::AttrMap attrs = m.node("attention").attrs.map();
-        attrs[name + "_layout"] = through(m.attr<std::string>("attention", name + "_layout", "bhsd"), m.attr<Permutation>(name, "perm", {}));
+        attrs[name + "_layout"] =
+            through(m.attr<std::string>("attention", name + "_layout", "bhsd"), m.attr<Permutation>(name, "perm", {}));
         std::vector<ir::ValueId> inputs;
         for (const char* which : {"q", "k", "v", "mask"}) {
           if (m.has(which)) inputs.push_back(which == name ? m["inner"] : m[which]);
@@ -180,10 +199,11 @@ Rule absorb_transpose(const std::string& name) {
 Rule absorb_output() {
   return fuse("absorb-transpose-out")
       .match(op("Transpose", {own_attention()}, "transpose"))
-      .when("the transposition swaps heads and rows", [](const Match& m) {
-        return m.attr<Permutation>("transpose", "perm", {}) == Permutation{0, 2, 1, 3} &&
-               m.attr<std::string>("attention", "out_layout", "bhsd") == "bhsd";
-      })
+      .when("the transposition swaps heads and rows",
+            [](const Match& m) {
+              return m.attr<Permutation>("transpose", "perm", {}) == Permutation{0, 2, 1, 3} &&
+                     m.attr<std::string>("attention", "out_layout", "bhsd") == "bhsd";
+            })
       .replace([](Match& m) {
         ir::AttrMap attrs = m.node("attention").attrs.map();
         attrs["out_layout"] = std::string("bshd");
@@ -196,7 +216,9 @@ Rule absorb_output() {
 }  // namespace
 
 std::vector<Rule> attention_rules() {
-  return {plain(), masked(), batched_heads(), absorb_transpose("q"), absorb_transpose("k"), absorb_transpose("v"), absorb_output()};
+  return {
+      plain(),        masked(), batched_heads(), absorb_transpose("q"), absorb_transpose("k"), absorb_transpose("v"),
+      absorb_output()};
 }
 
 }  // namespace sdx::rewrite

@@ -12,7 +12,8 @@ Rule pack_conv() {
       .match(op("Conv", {any("x"), constant("w")}, "conv"))
       .match(op("Conv", {any("x"), constant("w"), any("bias")}, "conv"))
       .when("the weight is float32", [](const Match& m) { return m.fact("w").dtype == DType::kF32; })
-      .when("the convolution has no activation of its own", [](const Match& m) { return m.attr<std::string>("conv", "activation", "").empty(); })
+      .when("the convolution has no activation of its own",
+            [](const Match& m) { return m.attr<std::string>("conv", "activation", "").empty(); })
       .replace([](Match& m) {
         const Extents w = m.fact("w").constant.extents();
         ir::AttrMap attrs = m.node("conv").attrs.map();
@@ -40,9 +41,10 @@ Rule fuse_activation() {
   return layout("fuse-conv-activation")
       .match(op("Relu|Gelu|Sigmoid|Tanh|Swish", {packed()}, "activation"))
       .when("the convolution has no activation yet", no_activation)
-      .when("the epilogue knows the activation", [](const Match& m) {
-        return m.node("activation").op->name != "Swish" || m.attr<float>("activation", "alpha", 1.0f) == 1.0f;
-      })
+      .when("the epilogue knows the activation",
+            [](const Match& m) {
+              return m.node("activation").op->name != "Swish" || m.attr<float>("activation", "alpha", 1.0f) == 1.0f;
+            })
       .replace([](Match& m) {
         std::string name(m.node("activation").op->name);
         if (name == "Swish") name = "Silu";
@@ -60,11 +62,14 @@ Rule fuse_residual() {
   return layout("fuse-conv-residual")
       .match(add(packed(), any("residual")))
       .when("the convolution has no activation", no_activation)
-      .when("the residual has the output's shape", [](const Match& m) {
-        return m.fact("residual").shape.has_rank() && m.fact("residual").shape == m.fact("conv").shape && !m.fact("residual").is_constant();
-      })
+      .when("the residual has the output's shape",
+            [](const Match& m) {
+              return m.fact("residual").shape.has_rank() && m.fact("residual").shape == m.fact("conv").shape &&
+                     !m.fact("residual").is_constant();
+            })
       .replace([](Match& m) {
-        return m.own("PackedConv", m.node("conv").attrs.map(), {m["x"], m["w"], m.has("bias") ? m["bias"] : ir::kNone, m["residual"]});
+        return m.own("PackedConv", m.node("conv").attrs.map(),
+                     {m["x"], m["w"], m.has("bias") ? m["bias"] : ir::kNone, m["residual"]});
       });
 }
 

@@ -28,21 +28,29 @@ bool is_centred(const Match& m, ir::ValueId v) {
   if (sub == ir::kNone || m.graph().node(sub).op->name != "Sub") return false;
   const auto& operands = m.graph().node(sub).inputs;
   const ir::NodeId mean = m.graph().value(operands[1]).producer;
-  return mean != ir::kNone && m.graph().node(mean).op->name == "ReduceMean" && m.graph().node(mean).inputs[0] == operands[0];
+  return mean != ir::kNone && m.graph().node(mean).op->name == "ReduceMean" &&
+         m.graph().node(mean).inputs[0] == operands[0];
 }
 
-ir::AttrMap norm_attrs(const Match& m) { return {{"axis", int64_t{-1}}, {"epsilon", static_cast<float>(m.number("epsilon"))}}; }
+ir::AttrMap norm_attrs(const Match& m) {
+  return {{"axis", int64_t{-1}}, {"epsilon", static_cast<float>(m.number("epsilon"))}};
+}
 
 Rule layer_norm() {
   auto x = any("x");
   auto centred = sub(x, mean(x, "mean"));
   auto deviation = op("Sqrt", {add(mean(square(centred), "variance"), scalar("epsilon"))});
-  auto normal = either({div(centred, deviation), mul(centred, op("Reciprocal", {deviation})), mul(centred, div(scalar(1.0), deviation))});
+  auto normal = either({div(centred, deviation), mul(centred, op("Reciprocal", {deviation})),
+                        mul(centred, div(scalar(1.0), deviation))});
   return fuse("fuse-layer-norm")
       .match(add(mul(normal, any("scale")), any("bias")))
-      .when("both means are over the last axis", [](const Match& m) { return over_last_axis(m, "mean") && over_last_axis(m, "variance"); })
-      .when("scale and bias are rows of x's last size", [](const Match& m) { return is_row(m, "scale") && is_row(m, "bias"); })
-      .replace([](Match& m) { return m.call("LayerNormalization", norm_attrs(m), {m["x"], m["scale"], m["bias"]}); });
+      .when("both means are over the last axis",
+            [](const Match& m) { return over_last_axis(m, "mean") && over_last_axis(m, "variance"); })
+      .when("scale and bias are rows of x's last size",
+            [](const Match& m) { return is_row(m, "scale") && is_row(m, "bias"); })
+      .replace([](Match& m) {
+        return m.call("LayerNormalization", norm_attrs(m), {m["x"], m["scale"], m["bias"]});
+      });
 }
 
 Rule rms_norm() {
@@ -54,7 +62,9 @@ Rule rms_norm() {
       .when("the mean is over the last axis", [](const Match& m) { return over_last_axis(m, "variance"); })
       .when("scale is a row of x's last size", [](const Match& m) { return is_row(m, "scale"); })
       .when("x is not centred, as a layer normalisation's is", [](const Match& m) { return !is_centred(m, m["x"]); })
-      .replace([](Match& m) { return m.call("SimplifiedLayerNormalization", norm_attrs(m), {m["x"], m["scale"]}); });
+      .replace([](Match& m) {
+        return m.call("SimplifiedLayerNormalization", norm_attrs(m), {m["x"], m["scale"]});
+      });
 }
 
 }  // namespace
