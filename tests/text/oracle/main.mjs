@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { difference } from './compare.mjs';
 import { configsFor, pieceConfigs } from './configs.mjs';
-import { NativeOracle, NativeTokenizer, ScriptOracle } from './oracles.mjs';
+import { nativeProblem, NativeOracle, ScriptOracle } from './oracles.mjs';
 import { PieceOracle, findServer } from './pieces.mjs';
 import { Subject, findProgram } from './subject.mjs';
 import { allTargets, vocabularyOf } from './targets.mjs';
@@ -164,10 +164,9 @@ async function runTarget(target) {
   const vocabulary = vocabularyOf(target.file);
   const tallies = [];
   let script = null;
-  try {
-    new NativeTokenizer(target.file);
-  } catch (error) {
-    console.log(`${target.name}: the native oracle refuses the file (${error.message})`);
+  const problem = nativeProblem(target.file);
+  if (problem) {
+    console.log(`${target.name}: the native oracle refuses the file (${problem})`);
     return [];
   }
   try {

@@ -1,6 +1,7 @@
 // The two references: the native build of the Rust library, and the JavaScript implementation.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Subject } from './subject.mjs';
@@ -58,6 +59,13 @@ export class NativeOracle {
   stop() {
     this.process.stop();
   }
+}
+
+/** Why the Rust library does not load a file, or ''; found out in a process of its own, since it may abort. */
+export function nativeProblem(file) {
+  const trial = spawnSync(process.execPath, [fileURLToPath(import.meta.url), file], { input: '', encoding: 'utf8' });
+  if (trial.status === 0) return '';
+  return /Error: (.*)/.exec(trial.stderr)?.[1] ?? 'it aborts';
 }
 
 function fields(encoding) {
