@@ -181,7 +181,12 @@ DecoderPtr read_decoder(const JsonValue& value, int depth) {
     return make_metaspace_decoder(o.replacement, o.scheme);
   }
   if (type == "Replace") {
-    return make_replace_decoder(read_pattern(value), std::string(string_member(value, "content")));
+    // The reference makes an expression of a literal, and the empty one is found around every character.
+    const auto pattern = member(value, "pattern");
+    const auto literal = pattern ? member(*pattern, "String") : std::nullopt;
+    const bool empty = literal && as_string(*literal, "String").empty();
+    return make_replace_decoder(empty ? Pattern::regex("") : read_pattern(value),
+                                std::string(string_member(value, "content")));
   }
   if (type == "Strip") {
     return make_strip_decoder(char_member(value, "content", ' '), uint_or(value, "start", 0),
