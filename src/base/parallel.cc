@@ -1,4 +1,5 @@
-// The pool: workers spin for at most 50 µs after a loop, then park; a loop's ranges are taken from one counter.
+// The pool: workers spin for at most 50 µs after a loop, then park; a loop's ranges lie in a section for each worker,
+// and who is done takes from the others.
 #include "base/parallel.h"
 
 #include <sched.h>
@@ -30,21 +31,59 @@ inline void relax() {
 #endif
 }
 
-/// One loop in flight. Lives on the caller's stack; workers hold it only while they are counted in `inside`.
+/// A run of neighbouring ranges: its owner takes them from the front, others from the back.
+class alignas(64) Section {
+ public:
+  void assign(uint64_t begin, uint64_t end) { ends_.store(begin << 32 | end, std::memory_order_relaxed); }
+
+  /// The index of a range, or -1.
+  int64_t take(bool front) {
+    uint64_t ends = ends_.load(std::memory_order_relaxed);
+    for (;;) {
+      const uint64_t begin = ends >> 32, end = ends & 0xffffffff;
+      if (begin >= end) return -1;
+      const uint64_t left = front ? (begin + 1) << 32 | end : begin << 32 | (end - 1);
+      if (ends_.compare_exchange_weak(ends, left, std::memory_order_relaxed))
+        return static_cast<int64_t>(front ? begin : end - 1);
+    }
+  }
+
+ private:
+  std::atomic<uint64_t> ends_;
+};
+
+/// One loop in flight. Lives on the caller's stack; workers hold it only while they are counted in `inside`. Each
+/// worker has a section: neighbours share data, and from one loop to the next a worker finds in its cache what it left
+/// there.
 struct Loop {
+  static constexpr int kMostSections = 64;
+  static constexpr int64_t kMostRanges = int64_t{1} << 31;
+
   FunctionRef<void(int64_t, int64_t, int)> body;
   int64_t count;
   int64_t grain;
   int limit;  ///< workers that may join, the caller included
-  std::atomic<int64_t> next{0};
+  int cpu;    ///< that the caller ran on when it started
   std::atomic<int> joined{1};
-  int cpu;  ///< that the caller ran on when it started
+  int sections;
+  Section section[kMostSections];
+
+  Loop(FunctionRef<void(int64_t, int64_t, int)> the_body, int64_t the_count, int64_t the_grain, int the_limit)
+      : body(the_body), count(the_count), grain(the_grain), limit(the_limit), cpu(sched_getcpu()) {
+    grain = std::max(grain, count / kMostRanges + 1);
+    const int64_t ranges = (count + grain - 1) / grain;
+    sections = static_cast<int>(std::min<int64_t>({limit, kMostSections, ranges}));
+    for (int i = 0; i < sections; ++i) {
+      section[i].assign(static_cast<uint64_t>(ranges * i / sections),
+                        static_cast<uint64_t>(ranges * (i + 1) / sections));
+    }
+  }
 
   void work(int worker) {
-    for (;;) {
-      const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
-      if (begin >= count) return;
-      body(begin, std::min(count, begin + grain), worker);
+    for (int i = 0; i < sections; ++i) {
+      Section& from = section[(worker + i) % sections];
+      for (int64_t range; (range = from.take(i == 0)) >= 0;)
+        body(range * grain, std::min(count, (range + 1) * grain), worker);
     }
   }
 };
@@ -181,11 +220,11 @@ Parallel::Parallel(int threads) : threads_(threads > 0 ? std::min(threads, kMaxT
 void Parallel::run(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t, int)> body) const {
   if (count <= 0) return;
   grain = std::max<int64_t>(1, grain);
-  Loop loop{body, count, grain, threads_, 0, 1, sched_getcpu()};
   if (threads_ == 1 || inside_loop || count <= grain) {
-    loop.work(0);
+    for (int64_t begin = 0; begin < count; begin += grain) body(begin, std::min(count, begin + grain), 0);
     return;
   }
+  Loop loop(body, count, grain, threads_);
   Pool::instance().run(loop);
 }
 

@@ -123,7 +123,6 @@ void SplitProducts::place_keys(int64_t key, int64_t keys) {
 void SplitProducts::multiply(SplitTile tile, int64_t groups, int64_t group_bytes, SplitParts parts, float* to) {
   Pending pending{kernels_};
   tile.context = &pending;
-  tile.ahead = tile.b;
   tile.meanwhile = [](void* context) { static_cast<Pending*>(context)->finish(kSplitRows / 2); };
   for (int64_t group = 0; group < groups; ++group, tile.a += group_bytes) {
     tile.sums = &sums_[group % 2][0][0][0];

@@ -50,6 +50,7 @@ class Tiles {
   void run(int64_t row_begin, int64_t row_end, int64_t panel_begin, int64_t panel_end) {
     row_begin_ = row_begin;
     steps_ = ceil_div(row_end - row_begin, groups_.height);
+    first_panel_ = panel_begin;
     for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
       for (int64_t row = row_begin; row < row_end; row += groups_.height) run_group(row, panel);
     }
@@ -76,7 +77,7 @@ class Tiles {
     tile.b = b + kHeaderBytes;
     tile.blocks = split_blocks(gemm_.k);
     tile.sums = &sums[0][0][0];
-    place_ahead(row, tile);
+    if (!few(gemm_.m)) place_ahead(row, panel, tile);
     const int64_t rows = std::min(groups_.height, gemm_.m - row);
     if (few(gemm_.m)) {
       kernels_.multiply_few(tile, rows, *reinterpret_cast<const SplitColumns*>(b));
@@ -111,17 +112,23 @@ class Tiles {
     pending_.done += rows;
   }
 
-  // A single group streams B: what comes a few blocks later is fetched. More groups share the fetching of the next
-  // panel.
-  void place_ahead(int64_t row, SplitTile& tile) const {
-    constexpr int64_t kLines = kSplitPanelBytes / 64, kDistance = 4 * kSplitPanelBytes;
-    tile.ahead_lines = ceil_div(kLines, steps_);
-    if (few(gemm_.m)) {
-      tile.ahead_lines = kDistance / 64;
+  // The groups of a tile share the fetching of the next panel. Those of the first panel have to fetch their own too.
+  void place_ahead(int64_t row, int64_t panel, SplitTile& tile) const {
+    constexpr int64_t kLine = 64, kLines = kSplitPanelBytes / kLine;
+    const std::byte* next = tile.b + panel_bytes(gemm_.k);
+    if (steps_ == 1 && panel == first_panel_) {
+      tile.fetch_lines = kLines / kSplitFetches;
+      tile.ahead[0] = tile.b + 4 * kSplitPanelBytes;
+      tile.ahead[1] = next;
       return;
     }
-    const int64_t share = (row - row_begin_) / groups_.height * tile.ahead_lines * 64;
-    tile.ahead = tile.b + (steps_ == 1 ? kDistance : panel_bytes(gemm_.k) + std::min(share, kSplitPanelBytes));
+    const int64_t lines = ceil_div(kLines, 2 * kSplitFetches * steps_);
+    tile.fetch_lines = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(lines)));
+    const int64_t share = kSplitFetches * tile.fetch_lines * kLine;
+    const int64_t begin = (row - row_begin_) / groups_.height * 2 * share;
+    if (begin >= kSplitPanelBytes) tile.fetch_lines = 0;
+    tile.ahead[0] = next + begin;
+    tile.ahead[1] = next + begin + share;
   }
 
   const Gemm& gemm_;
@@ -131,7 +138,7 @@ class Tiles {
   SplitSums* sums_;  ///< two: one that is pending, one that is made
   float* acc_;
   Pending pending_;
-  int64_t row_begin_ = 0, steps_ = 1;
+  int64_t row_begin_ = 0, steps_ = 1, first_panel_ = 0;
 };
 
 bool reads_rows(const WeightView& b) {

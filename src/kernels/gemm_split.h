@@ -30,6 +30,8 @@ inline constexpr int64_t kSplitQuads = kSplitDepth / 4;
 inline constexpr int64_t kSplitGroupBytes = kSplitDigits * kSplitTileBytes;
 /// A block of a panel of B: for each digit two tiles of 16 columns.
 inline constexpr int64_t kSplitPanelBytes = 2 * kSplitDigits * kSplitTileBytes;
+/// Times that a block of one half of the columns fetches lines, between its products.
+inline constexpr int64_t kSplitFetches = 6;
 /// What stands before the blocks of a panel: for each of its columns the scale and the sums of its digits.
 struct SplitColumns {
   float scales[kSplitColumns];
@@ -59,9 +61,11 @@ struct SplitTile {
   const int64_t* a_blocks;  ///< bytes from `a` to each block of depth; null: kSplitGroupBytes apart
   const std::byte* b;       ///< first block
   int64_t blocks;
-  int32_t* sums;           ///< SplitSums
-  const std::byte* ahead;  ///< what to fetch into the cache meanwhile: 2 ahead_lines lines for each block
-  int64_t ahead_lines;
+  int32_t* sums;  ///< SplitSums
+  /// What each half of the columns fetches into the cache meanwhile: kSplitFetches * fetch_lines lines for each block,
+  /// kSplitPanelBytes apart.
+  const std::byte* ahead[2];
+  int64_t fetch_lines;               ///< 0 or a power of two up to 16
   void (*meanwhile)(void* context);  ///< null, or called twice in each block while the units are busy
   void* context;
 };

@@ -231,32 +231,46 @@ inline const std::byte* block_of(const SplitTile& t, int64_t block) {
   return t.a + (t.a_blocks == nullptr ? block * kSplitGroupBytes : t.a_blocks[block]);
 }
 
+template <int kLines>
+SDX_AMX inline void fetch(const std::byte* lines) {
+#pragma GCC unroll 16
+  for (int line = 0; line < kLines; ++line) {
+    _mm_prefetch(reinterpret_cast<const char*>(lines) + line * kRow, _MM_HINT_T1);
+  }
+}
+
 // 16 columns: tiles 0 to 2 hold the sums by falling weight, 3 to 5 the digits of B, 6 and 7 those of A in turn. Twelve
 // loads for twelve products of a panel: where another thread of the core is busy, a load takes nearly as long as a
-// product.
+// product. Fetches stand apart, or they would take all places for lines on their way, and loads of tiles would wait.
+template <int kLines>
 SDX_AMX void multiply_columns(const SplitTile& t, int64_t columns) {
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
-  const std::byte *b = t.b + columns * kSplitTileBytes, *ahead = t.ahead + columns * t.ahead_lines * kRow;
+  const std::byte *b = t.b + columns * kSplitTileBytes, *ahead = t.ahead[columns];
   const int64_t row = t.a_row_bytes, digit = t.a_digit_bytes;
-  for (int64_t block = 0; block < t.blocks; ++block, b += kSplitPanelBytes, ahead += kSplitPanelBytes) {
+  constexpr int64_t kFetch = kLines * kRow;
+  for (int64_t block = 0; block < t.blocks; ++block, b += kSplitPanelBytes) {
     const std::byte* a = block_of(t, block);
-    for (int64_t line = 0; line < t.ahead_lines; ++line) {
-      _mm_prefetch(reinterpret_cast<const char*>(ahead) + line * kRow, _MM_HINT_T1);
-    }
     _tile_loadd(3, b, kRow);
+    fetch<kLines>(ahead);
     _tile_loadd(6, a, row);
     _tile_dpbssd(0, 6, 3);
     _tile_loadd(4, b + 2 * kSplitTileBytes, kRow);
+    fetch<kLines>(ahead + kFetch);
     _tile_dpbssd(1, 6, 4);
     _tile_loadd(5, b + 4 * kSplitTileBytes, kRow);
+    fetch<kLines>(ahead + 2 * kFetch);
     _tile_dpbssd(2, 6, 5);
     _tile_loadd(7, a + digit, row);
+    fetch<kLines>(ahead + 3 * kFetch);
     _tile_dpbssd(1, 7, 3);
+    fetch<kLines>(ahead + 4 * kFetch);
     _tile_dpbssd(2, 7, 4);
     _tile_loadd(6, a + 2 * digit, row);
+    fetch<kLines>(ahead + 5 * kFetch);
     _tile_dpbssd(2, 6, 3);
+    if constexpr (kLines > 0) ahead += kSplitPanelBytes;
     if (t.meanwhile != nullptr) t.meanwhile(t.context);
   }
   constexpr int64_t kRowBytes = kSplitColumns * sizeof(int32_t), kSums = kSplitRows * kSplitColumns;
@@ -267,9 +281,15 @@ SDX_AMX void multiply_columns(const SplitTile& t, int64_t columns) {
 }
 
 SDX_AMX void multiply(const SplitTile& t) {
+  const auto columns = t.fetch_lines == 0   ? multiply_columns<0>
+                       : t.fetch_lines == 1 ? multiply_columns<1>
+                       : t.fetch_lines == 2 ? multiply_columns<2>
+                       : t.fetch_lines == 4 ? multiply_columns<4>
+                       : t.fetch_lines == 8 ? multiply_columns<8>
+                                            : multiply_columns<16>;
   fence();
-  multiply_columns(t, 0);
-  multiply_columns(t, 1);
+  columns(t, 0);
+  columns(t, 1);
   fence();
 }
 
@@ -283,6 +303,7 @@ template <int kRows>
 SDX_AMX void few_tile(const SplitTile& t, const SplitColumns& columns, int64_t tile) {
   // More rows have independent sums enough, and no registers left.
   constexpr bool kApart = kRows <= 3;
+  constexpr int64_t kDistance = 4 * kSplitPanelBytes;
   const __m512i zero = _mm512_setzero_si512();
   RowSums sums[kRows];
 #pragma GCC unroll 8
@@ -292,7 +313,7 @@ SDX_AMX void few_tile(const SplitTile& t, const SplitColumns& columns, int64_t t
   for (int64_t block = 0; block < t.blocks; ++block, a += kSplitGroupBytes, b += kSplitPanelBytes) {
     for (int64_t quad = 0; quad < kSplitQuads; ++quad) {
       const std::byte* at = b + quad * kRow;
-      const auto* ahead = reinterpret_cast<const char*>(at) + t.ahead_lines * kRow;
+      const auto* ahead = reinterpret_cast<const char*>(at) + kDistance;
       _mm_prefetch(ahead, _MM_HINT_T1);
       _mm_prefetch(ahead + 2 * kSplitTileBytes, _MM_HINT_T1);
       _mm_prefetch(ahead + 4 * kSplitTileBytes, _MM_HINT_T1);

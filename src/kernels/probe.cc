@@ -73,7 +73,7 @@ int64_t probe_units(int64_t rounds) {
   alignas(64) SplitSums sums;
   SplitTile tile = split_tile();
   tile.a = a;
-  tile.b = tile.ahead = b;
+  tile.b = b;
   tile.blocks = kBlocks;
   tile.sums = &sums[0][0][0];
   kernels->begin(kSplitRows);
