@@ -231,17 +231,21 @@ inline const std::byte* block_of(const SplitTile& t, int64_t block) {
   return t.a + (t.a_blocks == nullptr ? block * kSplitGroupBytes : t.a_blocks[block]);
 }
 
+// What stands between two matrix instructions: fetches of lines, and as many cheap instructions that six stand there.
+// Where another thread of the core is busy, matrix instructions side by side take half as long again.
 template <int kLines>
 SDX_AMX inline void fetch(const std::byte* lines) {
 #pragma GCC unroll 16
   for (int line = 0; line < kLines; ++line) {
     _mm_prefetch(reinterpret_cast<const char*>(lines) + line * kRow, _MM_HINT_T1);
   }
+#pragma GCC unroll 6
+  for (int i = kLines; i < 6; ++i) asm volatile("nopw 0(%%rax,%%rax)" ::);
 }
 
 // 16 columns: tiles 0 to 2 hold the sums by falling weight, 3 to 5 the digits of B, 6 and 7 those of A in turn. Twelve
-// loads for twelve products of a panel: where another thread of the core is busy, a load takes nearly as long as a
-// product. Fetches stand apart, or they would take all places for lines on their way, and loads of tiles would wait.
+// loads for twelve products of a panel. Fetches stand apart, or they would take all places for lines on their way, and
+// loads of tiles would wait. B streams by, so that A stays in the first-level cache.
 template <int kLines>
 SDX_AMX void multiply_columns(const SplitTile& t, int64_t columns) {
   _tile_zero(0);
@@ -252,24 +256,30 @@ SDX_AMX void multiply_columns(const SplitTile& t, int64_t columns) {
   constexpr int64_t kFetch = kLines * kRow;
   for (int64_t block = 0; block < t.blocks; ++block, b += kSplitPanelBytes) {
     const std::byte* a = block_of(t, block);
-    _tile_loadd(3, b, kRow);
-    fetch<kLines>(ahead);
+    _tile_stream_loadd(3, b, kRow);
+    fetch<0>(nullptr);
     _tile_loadd(6, a, row);
+    fetch<kLines>(ahead);
     _tile_dpbssd(0, 6, 3);
-    _tile_loadd(4, b + 2 * kSplitTileBytes, kRow);
+    fetch<0>(nullptr);
+    _tile_stream_loadd(4, b + 2 * kSplitTileBytes, kRow);
     fetch<kLines>(ahead + kFetch);
     _tile_dpbssd(1, 6, 4);
-    _tile_loadd(5, b + 4 * kSplitTileBytes, kRow);
+    fetch<0>(nullptr);
+    _tile_stream_loadd(5, b + 4 * kSplitTileBytes, kRow);
     fetch<kLines>(ahead + 2 * kFetch);
     _tile_dpbssd(2, 6, 5);
+    fetch<0>(nullptr);
     _tile_loadd(7, a + digit, row);
     fetch<kLines>(ahead + 3 * kFetch);
     _tile_dpbssd(1, 7, 3);
     fetch<kLines>(ahead + 4 * kFetch);
     _tile_dpbssd(2, 7, 4);
+    fetch<0>(nullptr);
     _tile_loadd(6, a + 2 * digit, row);
     fetch<kLines>(ahead + 5 * kFetch);
     _tile_dpbssd(2, 6, 3);
+    fetch<0>(nullptr);
     if constexpr (kLines > 0) ahead += kSplitPanelBytes;
     if (t.meanwhile != nullptr) t.meanwhile(t.context);
   }
