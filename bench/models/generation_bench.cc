@@ -1,15 +1,14 @@
 // Whole generation loops, greedy and with beams: this runtime's decoder beside a loop over ONNX Runtime, in turns.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
-#include <numeric>
 #include <random>
 
 #include "cli/compare.h"
 #include "cli/peer_flags.h"
 #include "engine/decoder.h"
 #include "kernels/isa.h"
+#include "kernels/softmax.h"
 #include "measure/pairs.h"
 #include "steps.h"
 
@@ -77,22 +76,17 @@ struct Candidate {
 std::vector<Candidate> best(const float* logits, int64_t stride, int64_t vocabulary, const std::vector<float>& scores,
                             int beams) {
   std::vector<Candidate> all;
-  std::vector<int64_t> order(static_cast<size_t>(vocabulary));
+  std::vector<float> y(static_cast<size_t>(vocabulary));
+  const auto better = [](const Candidate& a, const Candidate& b) { return a.score > b.score; };
   for (size_t row = 0; row < scores.size(); ++row) {
-    const float* x = logits + static_cast<int64_t>(row) * stride;
-    const float most = *std::max_element(x, x + vocabulary);
-    float sum = 0;
-    for (int64_t i = 0; i < vocabulary; ++i) sum += std::exp(x[i] - most);
-    const float offset = scores[row] - most - std::log(sum);
-    std::iota(order.begin(), order.end(), int64_t{0});
-    std::partial_sort(order.begin(), order.begin() + beams, order.end(),
-                      [x](int64_t a, int64_t b) { return x[a] > x[b]; });
-    for (int i = 0; i < beams; ++i)
-      all.push_back(
-          {x[order[static_cast<size_t>(i)]] + offset, static_cast<int32_t>(row), order[static_cast<size_t>(i)]});
+    kernels::log_softmax_rows(logits + static_cast<int64_t>(row) * stride, y.data(), vocabulary, 0, 1);
+    for (int64_t i = 0; i < vocabulary; ++i) {
+      const Candidate c = {scores[row] + y[static_cast<size_t>(i)], static_cast<int32_t>(row), i};
+      if (all.size() == static_cast<size_t>(beams) && !better(c, all.back())) continue;
+      all.insert(std::ranges::upper_bound(all, c, better), c);
+      if (all.size() > static_cast<size_t>(beams)) all.pop_back();
+    }
   }
-  std::ranges::stable_sort(all, std::ranges::greater(), &Candidate::score);
-  all.resize(static_cast<size_t>(beams));
   return all;
 }
 

@@ -77,7 +77,7 @@ class Tiles {
     tile.b = b + kHeaderBytes;
     tile.blocks = split_blocks(gemm_.k);
     tile.sums = &sums[0][0][0];
-    if (!few(gemm_.m)) place_ahead(row, panel, tile);
+    place_ahead(row, panel, tile);
     const int64_t rows = std::min(groups_.height, gemm_.m - row);
     if (few(gemm_.m)) {
       kernels_.multiply_few(tile, rows, *reinterpret_cast<const SplitColumns*>(b));

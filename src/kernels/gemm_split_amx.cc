@@ -231,14 +231,19 @@ inline const std::byte* block_of(const SplitTile& t, int64_t block) {
   return t.a + (t.a_blocks == nullptr ? block * kSplitGroupBytes : t.a_blocks[block]);
 }
 
-// What stands between two matrix instructions: fetches of lines, and as many cheap instructions that six stand there.
-// Where another thread of the core is busy, matrix instructions side by side take half as long again.
 template <int kLines>
 SDX_AMX inline void fetch(const std::byte* lines) {
 #pragma GCC unroll 16
   for (int line = 0; line < kLines; ++line) {
     _mm_prefetch(reinterpret_cast<const char*>(lines) + line * kRow, _MM_HINT_T1);
   }
+}
+
+// What stands between two matrix instructions: fetches of lines, and as many cheap instructions that six stand there.
+// Where another thread of the core is busy, matrix instructions side by side take half as long again.
+template <int kLines>
+SDX_AMX inline void apart(const std::byte* lines) {
+  fetch<kLines>(lines);
 #pragma GCC unroll 6
   for (int i = kLines; i < 6; ++i) asm volatile("nopw 0(%%rax,%%rax)" ::);
 }
@@ -257,29 +262,29 @@ SDX_AMX void multiply_columns(const SplitTile& t, int64_t columns) {
   for (int64_t block = 0; block < t.blocks; ++block, b += kSplitPanelBytes) {
     const std::byte* a = block_of(t, block);
     _tile_stream_loadd(3, b, kRow);
-    fetch<0>(nullptr);
+    apart<0>(nullptr);
     _tile_loadd(6, a, row);
-    fetch<kLines>(ahead);
+    apart<kLines>(ahead);
     _tile_dpbssd(0, 6, 3);
-    fetch<0>(nullptr);
+    apart<0>(nullptr);
     _tile_stream_loadd(4, b + 2 * kSplitTileBytes, kRow);
-    fetch<kLines>(ahead + kFetch);
+    apart<kLines>(ahead + kFetch);
     _tile_dpbssd(1, 6, 4);
-    fetch<0>(nullptr);
+    apart<0>(nullptr);
     _tile_stream_loadd(5, b + 4 * kSplitTileBytes, kRow);
-    fetch<kLines>(ahead + 2 * kFetch);
+    apart<kLines>(ahead + 2 * kFetch);
     _tile_dpbssd(2, 6, 5);
-    fetch<0>(nullptr);
+    apart<0>(nullptr);
     _tile_loadd(7, a + digit, row);
-    fetch<kLines>(ahead + 3 * kFetch);
+    apart<kLines>(ahead + 3 * kFetch);
     _tile_dpbssd(1, 7, 3);
-    fetch<kLines>(ahead + 4 * kFetch);
+    apart<kLines>(ahead + 4 * kFetch);
     _tile_dpbssd(2, 7, 4);
-    fetch<0>(nullptr);
+    apart<0>(nullptr);
     _tile_loadd(6, a + 2 * digit, row);
-    fetch<kLines>(ahead + 5 * kFetch);
+    apart<kLines>(ahead + 5 * kFetch);
     _tile_dpbssd(2, 6, 3);
-    fetch<0>(nullptr);
+    apart<0>(nullptr);
     if constexpr (kLines > 0) ahead += kSplitPanelBytes;
     if (t.meanwhile != nullptr) t.meanwhile(t.context);
   }
@@ -313,20 +318,20 @@ template <int kRows>
 SDX_AMX void few_tile(const SplitTile& t, const SplitColumns& columns, int64_t tile) {
   // More rows have independent sums enough, and no registers left.
   constexpr bool kApart = kRows <= 3;
-  constexpr int64_t kDistance = 4 * kSplitPanelBytes;
+  constexpr int kFetch = 8 * kSplitFetches / kSplitQuads;
   const __m512i zero = _mm512_setzero_si512();
   RowSums sums[kRows];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) sums[r] = {zero, {zero, zero}, {zero, zero, zero}};
   const std::byte* a = t.a;
-  const std::byte* b = t.b + tile * kSplitTileBytes;
-  for (int64_t block = 0; block < t.blocks; ++block, a += kSplitGroupBytes, b += kSplitPanelBytes) {
+  const std::byte *b = t.b + tile * kSplitTileBytes, *ahead = t.ahead[tile];
+  const int64_t step = t.fetch_lines * kSplitFetches / kSplitQuads * kRow;
+  for (int64_t block = 0; block < t.blocks;
+       ++block, a += kSplitGroupBytes, b += kSplitPanelBytes, ahead += kSplitPanelBytes) {
     for (int64_t quad = 0; quad < kSplitQuads; ++quad) {
       const std::byte* at = b + quad * kRow;
-      const auto* ahead = reinterpret_cast<const char*>(at) + kDistance;
-      _mm_prefetch(ahead, _MM_HINT_T1);
-      _mm_prefetch(ahead + 2 * kSplitTileBytes, _MM_HINT_T1);
-      _mm_prefetch(ahead + 4 * kSplitTileBytes, _MM_HINT_T1);
+      fetch<kFetch>(ahead + quad * step);
+      if (t.fetch_lines > 8) fetch<kFetch>(ahead + quad * step + kFetch * kRow);
       const __m512i w0 = _mm512_loadu_si512(at), w1 = _mm512_loadu_si512(at + 2 * kSplitTileBytes);
       const __m512i w2 = _mm512_loadu_si512(at + 4 * kSplitTileBytes);
 #pragma GCC unroll 8
