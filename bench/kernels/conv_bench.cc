@@ -24,7 +24,7 @@ void conv(benchmark::State& state) {
   const Floats w = random_block(shape.out_channels * depth);
   const Floats y = random_block(shape.out_channels * shape.out_plane());
   const Floats packed = random_block(static_cast<int64_t>(conv_packed_bytes(shape) / sizeof(float)));
-  conv_pack(shape, w.get(), packed.get());
+  conv_pack(shape, w.get(), 0, conv_pack_parts(shape), packed.get());
   Conv call;
   call.shape = shape;
   call.x = x.get();

@@ -17,14 +17,10 @@ const ConvRow& row_of(const ConvShape& shape) {
 }  // namespace
 
 const ConvRow* conv_rows() {
-#define SDX_CONV_ROUTE(route, prefix, predicate)                  \
-  {ConvRoute::route,                                              \
-   strip_prefix(#prefix),                                         \
-   [](const ConvShape& shape) { return (void)shape, predicate; }, \
-   &prefix##_packed_floats,                                       \
-   &prefix##_pack,                                                \
-   &prefix##_plan,                                                \
-   &prefix##_run},
+#define SDX_CONV_ROUTE(route, prefix, predicate)                                   \
+  {ConvRoute::route,        strip_prefix(#prefix), [](const ConvShape& shape) { return (void)shape, predicate; }, \
+   &prefix##_packed_floats, &prefix##_pack_parts,  &prefix##_pack,                 \
+   &prefix##_plan,          &prefix##_run},
   static const ConvRow rows[] = {
 #include "kernels/conv_routes.inc"
   };
@@ -52,8 +48,10 @@ size_t conv_packed_bytes(const ConvShape& shape) {
   return (row_of(shape).packed_floats(shape) * sizeof(float) + 63) / 64 * 64;
 }
 
-void conv_pack(const ConvShape& shape, const void* weights, void* packed) {
-  row_of(shape).pack(shape, weights, static_cast<float*>(packed));
+int64_t conv_pack_parts(const ConvShape& shape) { return row_of(shape).pack_parts(shape); }
+
+void conv_pack(const ConvShape& shape, const void* weights, int64_t part_begin, int64_t part_end, void* packed) {
+  row_of(shape).pack(shape, weights, part_begin, part_end, static_cast<float*>(packed));
 }
 
 ConvPlan conv_plan(const ConvShape& shape, int threads) {

@@ -48,8 +48,12 @@ const char* conv_route_name(ConvRoute route);
 /// Bytes of the packed weights; a multiple of 64.
 size_t conv_packed_bytes(const ConvShape& shape);
 
-/// Packs W (any alignment) into `packed` (aligned to 64 bytes). Valid for the instruction set active now.
-void conv_pack(const ConvShape& shape, const void* weights, void* packed);
+/// Parts that conv_pack may pack apart.
+int64_t conv_pack_parts(const ConvShape& shape);
+
+/// Packs the parts [part_begin, part_end) of W (any alignment) into `packed` (the start of all, aligned to 64 bytes).
+/// Valid for the instruction set active now.
+void conv_pack(const ConvShape& shape, const void* weights, int64_t part_begin, int64_t part_end, void* packed);
 
 /// One convolution: y = act(conv(x) + bias) + residual. y may not overlap x; residual may be y.
 struct Conv {

@@ -129,7 +129,7 @@ size_t conv_depthwise_packed_floats(const ConvShape& shape) {
   return static_cast<size_t>(shape.out_channels * shape.kernel_volume());
 }
 
-void conv_depthwise_pack(const ConvShape& shape, const void* weights, float* packed) {
+void conv_depthwise_pack(const ConvShape& shape, const void* weights, int64_t, int64_t, float* packed) {
   std::memcpy(packed, weights, conv_depthwise_packed_floats(shape) * sizeof(float));
 }
 

@@ -150,7 +150,7 @@ size_t conv_gemm_packed_floats(const ConvShape& shape) {
   return static_cast<size_t>(shape.out_channels * depths_of(shape) + kSlack);
 }
 
-void conv_gemm_pack(const ConvShape& shape, const void* weights, float* packed) {
+void conv_gemm_pack(const ConvShape& shape, const void* weights, int64_t, int64_t, float* packed) {
   const RowGroups groups(shape);
   const int64_t depths = depths_of(shape);
   const unsigned char* from = static_cast<const unsigned char*>(weights);

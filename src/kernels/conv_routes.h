@@ -11,7 +11,8 @@ struct ConvRow {
   const char* name;
   bool (*fits)(const ConvShape& shape);
   size_t (*packed_floats)(const ConvShape& shape);
-  void (*pack)(const ConvShape& shape, const void* weights, float* packed);
+  int64_t (*pack_parts)(const ConvShape& shape);
+  void (*pack)(const ConvShape& shape, const void* weights, int64_t part_begin, int64_t part_end, float* packed);
   ConvPlan (*plan)(const ConvShape& shape, int threads);
   void (*run)(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch);
 };
@@ -21,24 +22,28 @@ const ConvRow* conv_rows();
 int conv_row_count();
 
 size_t conv_gemm_packed_floats(const ConvShape& shape);
-void conv_gemm_pack(const ConvShape& shape, const void* weights, float* packed);
+inline int64_t conv_gemm_pack_parts(const ConvShape&) { return 1; }
+void conv_gemm_pack(const ConvShape& shape, const void* weights, int64_t, int64_t, float* packed);
 ConvPlan conv_gemm_plan(const ConvShape& shape, int threads);
 void conv_gemm_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch);
 
 size_t conv_depthwise_packed_floats(const ConvShape& shape);
-void conv_depthwise_pack(const ConvShape& shape, const void* weights, float* packed);
+inline int64_t conv_depthwise_pack_parts(const ConvShape&) { return 1; }
+void conv_depthwise_pack(const ConvShape& shape, const void* weights, int64_t, int64_t, float* packed);
 ConvPlan conv_depthwise_plan(const ConvShape& shape, int threads);
 void conv_depthwise_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch);
 
 bool conv_split_fits(const ConvShape& shape);
 size_t conv_split_packed_floats(const ConvShape& shape);
-void conv_split_pack(const ConvShape& shape, const void* weights, float* packed);
+int64_t conv_split_pack_parts(const ConvShape& shape);
+void conv_split_pack(const ConvShape& shape, const void* weights, int64_t part_begin, int64_t part_end, float* packed);
 ConvPlan conv_split_plan(const ConvShape& shape, int threads);
 void conv_split_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch);
 
 bool conv_winograd_fits(const ConvShape& shape);
 size_t conv_winograd_packed_floats(const ConvShape& shape);
-void conv_winograd_pack(const ConvShape& shape, const void* weights, float* packed);
+inline int64_t conv_winograd_pack_parts(const ConvShape&) { return 1; }
+void conv_winograd_pack(const ConvShape& shape, const void* weights, int64_t, int64_t, float* packed);
 ConvPlan conv_winograd_plan(const ConvShape& shape, int threads);
 void conv_winograd_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch);
 

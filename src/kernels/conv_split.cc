@@ -2,7 +2,7 @@
 // side; each element of the kernel then reads them in place, shifted, as rows of A. Weights are panels of B.
 #include <algorithm>
 #include <cmath>
-#include <vector>
+#include <cstring>
 
 #include "kernels/conv_routes.h"
 #include "kernels/gemm_split.h"
@@ -247,17 +247,16 @@ class Tile {
   float scales_[kSplitRows] = {};  ///< the scale of the pixels, for each row of a group
 };
 
-// Filters [filter, filter + filters) as rows [channels x taps][kSplitColumns], zeros beyond.
-void gather_filters(const ConvShape& s, const unsigned char* weights, int64_t filter, int64_t filters, float* to) {
-  const int64_t depths = channels_of(s) * taps_of(s);
-  const bool aligned = reinterpret_cast<uintptr_t>(weights) % alignof(float) == 0;
-  if (aligned && filters == kSplitColumns) {
-    return gemm_pack_a({reinterpret_cast<const float*>(weights), depths, 1}, filter, filters, depths, to);
-  }
-  std::fill_n(to, depths * kSplitColumns, 0.0f);
-  for (int64_t p = 0; p < depths; ++p) {
-    for (int64_t j = 0; j < filters; ++j) {
-      to[p * kSplitColumns + j] = read_weight(weights + ((filter + j) * depths + p) * 4, WeightType::kF32);
+// The largest magnitude of each of `filters` filters of `count` weights.
+void measure_filters(const unsigned char* weights, int64_t count, int64_t filters, float* largest) {
+  constexpr int64_t kPiece = 256;
+  float piece[kPiece];
+  for (int64_t j = 0; j < filters; ++j) {
+    for (int64_t at = 0; at < count && !std::isnan(largest[j]); at += kPiece) {
+      const int64_t length = std::min(kPiece, count - at);
+      std::memcpy(piece, weights + (j * count + at) * 4, static_cast<size_t>(length) * 4);
+      const float most = split_kernels()->largest(piece, length);
+      largest[j] = std::isnan(most) ? most : std::max(largest[j], most);
     }
   }
 }
@@ -276,36 +275,25 @@ bool conv_split_fits(const ConvShape& s) {
 
 size_t conv_split_packed_floats(const ConvShape& s) { return static_cast<size_t>(s.groups * group_bytes(s) / 4); }
 
+int64_t conv_split_pack_parts(const ConvShape& s) { return s.groups * panels_of(s); }
+
 // [group][panel][scales, then blocks of channels by kernel elements]
-void conv_split_pack(const ConvShape& s, const void* weights, float* packed) {
-  const SplitKernels& kernels = *split_kernels();
+void conv_split_pack(const ConvShape& s, const void* weights, int64_t part_begin, int64_t part_end, float* packed) {
   const int64_t channels = channels_of(s), taps = taps_of(s), depths = channels * taps;
-  std::vector<float> rows(static_cast<size_t>(depths * kSplitColumns + 16));
-  alignas(64) float block[kSplitDepth * kSplitColumns], inverses[kSplitColumns];
-  auto* to = reinterpret_cast<std::byte*>(packed);
-  for (int64_t panel = 0; panel < s.groups * panels_of(s); ++panel) {
+  for (int64_t panel = part_begin; panel < part_end; ++panel) {
     const int64_t filter = panel % panels_of(s) * kSplitColumns;
-    gather_filters(s, static_cast<const unsigned char*>(weights), panel / panels_of(s) * filters_of(s) + filter,
-                   std::min(kSplitColumns, filters_of(s) - filter), rows.data());
+    const int64_t filters = std::min(kSplitColumns, filters_of(s) - filter);
+    const auto* from =
+        static_cast<const unsigned char*>(weights) + (panel / panels_of(s) * filters_of(s) + filter) * depths * 4;
     float largest[kSplitColumns] = {};
-    kernels.largest_columns(rows.data(), kSplitColumns, depths, largest);
-    auto& columns = *reinterpret_cast<SplitColumns*>(to);
-    columns = {};
-    for (int64_t j = 0; j < kSplitColumns; ++j) {
-      const SplitScale scale = split_scale(largest[j]);
-      columns.scales[j] = scale.scale;
-      inverses[j] = std::isnan(scale.inverse) ? 0.0f : scale.inverse;
-    }
-    to += kHeaderBytes;
-    for (int64_t b = 0; b < blocks_of(s); ++b, to += kSplitPanelBytes) {
-      std::fill_n(block, kSplitDepth * kSplitColumns, 0.0f);
-      for (int64_t c = 0; c < std::min(kSplitDepth, channels - b / taps * kSplitDepth); ++c) {
-        const int64_t channel = b / taps * kSplitDepth + c;
-        std::copy_n(rows.data() + (channel * taps + b % taps) * kSplitColumns, kSplitColumns,
-                    block + c * kSplitColumns);
-      }
-      kernels.pack_block(block, kSplitColumns, inverses, to, columns);
-    }
+    measure_filters(from, depths, filters, largest);
+    const auto block = [&](int64_t b) {
+      const int64_t channel = b / taps * kSplitDepth;
+      return SplitBlock{{from + (channel * taps + b % taps) * 4, WeightType::kF32, taps, depths},
+                        std::min(kSplitDepth, channels - channel)};
+    };
+    split_pack_panel(largest, filters, blocks_of(s), block,
+                     reinterpret_cast<std::byte*>(packed) + panel * panel_bytes(s));
   }
 }
 

@@ -198,7 +198,7 @@ size_t conv_winograd_packed_floats(const ConvShape& shape) {
 }
 
 // [group][point][in_channel][rows of the group]
-void conv_winograd_pack(const ConvShape& shape, const void* weights, float* packed) {
+void conv_winograd_pack(const ConvShape& shape, const void* weights, int64_t, int64_t, float* packed) {
   const unsigned char* from = static_cast<const unsigned char*>(weights);
   for (int64_t group = 0; group < group_count(shape); ++group) {
     const int64_t begin = group_begin(shape, group);

@@ -141,87 +141,98 @@ class Tiles {
   int64_t row_begin_ = 0, steps_ = 1, first_panel_ = 0;
 };
 
-bool reads_rows(const WeightView& b) {
-  return b.type == WeightType::kF32 && b.column_stride == 1 &&
-         reinterpret_cast<uintptr_t>(b.data) % alignof(float) == 0;
+bool reads(const WeightView& b) {
+  return b.type == WeightType::kF32 && reinterpret_cast<uintptr_t>(b.data) % alignof(float) == 0;
 }
-bool reads_columns(const WeightView& b) {
-  return b.type == WeightType::kF32 && b.row_stride == 1 && reinterpret_cast<uintptr_t>(b.data) % alignof(float) == 0;
-}
+bool reads_rows(const WeightView& b) { return reads(b) && b.column_stride == 1; }
+bool reads_columns(const WeightView& b) { return reads(b) && b.row_stride == 1; }
 
-// One panel of B on its way into packed form.
-class PanelPacker {
+// Rows of kSplitColumns floats, kSplitDepth of them, zeros beyond B: in place where they lie so.
+class BlockRows {
  public:
-  PanelPacker(const WeightView& b, int64_t k, int64_t column, int64_t columns)
-      : b_(b), kernels_(*split_kernels()), k_(k), column_(column), columns_(columns) {}
-
-  void pack(std::byte* to) {
-    alignas(64) float largest[kSplitColumns] = {}, inverses[kSplitColumns];
-    measure(largest);
-    auto& columns = *reinterpret_cast<SplitColumns*>(to);
-    columns = {};
-    for (int64_t j = 0; j < kSplitColumns; ++j) {
-      const SplitScale scale = split_scale(largest[j]);
-      columns.scales[j] = scale.scale;
-      inverses[j] = std::isnan(scale.inverse) ? 0.0f : scale.inverse;
-    }
-    to += kHeaderBytes;
-    for (int64_t depth = 0; depth < k_; depth += kSplitDepth, to += kSplitPanelBytes) {
-      int64_t stride = 0;
-      const float* rows = block(depth, stride);
-      kernels_.pack_block(rows, stride, inverses, to, columns);
-    }
-  }
-
- private:
-  void measure(float* largest) {
-    if (reads_columns(b_)) {
-      for (int64_t j = 0; j < columns_; ++j) {
-        largest[j] = kernels_.largest(static_cast<const float*>(b_.data) + (column_ + j) * b_.column_stride, k_);
-      }
-      return;
-    }
-    for (int64_t depth = 0; depth < k_; depth += kSplitDepth) {
-      int64_t stride = 0;
-      const float* rows = block(depth, stride);
-      kernels_.largest_columns(rows, stride, kSplitDepth, largest);
-    }
-  }
-
-  // Rows of kSplitColumns floats, kSplitDepth of them, zeros beyond B: in place where they lie so.
-  const float* block(int64_t depth, int64_t& stride) {
-    const int64_t depths = std::min(kSplitDepth, k_ - depth);
-    if (reads_rows(b_) && columns_ == kSplitColumns && depths == kSplitDepth) {
-      stride = b_.row_stride;
-      return static_cast<const float*>(b_.data) + depth * b_.row_stride + column_;
+  const float* read(const SplitBlock& block, int64_t columns, int64_t& stride) {
+    const WeightView& b = block.view;
+    if (reads_rows(b) && columns == kSplitColumns && block.depths == kSplitDepth) {
+      stride = b.row_stride;
+      return static_cast<const float*>(b.data);
     }
     stride = kSplitColumns;
-    if (reads_columns(b_) && columns_ == kSplitColumns) {
-      const float* from = static_cast<const float*>(b_.data) + depth;
-      gemm_pack_a({from, b_.column_stride, 1}, column_, columns_, depths, rows_);
+    if (reads_columns(b) && columns == kSplitColumns) {
+      gemm_pack_a({static_cast<const float*>(b.data), b.column_stride, 1}, 0, columns, block.depths, rows_);
+    } else if (reads(b) && columns == kSplitColumns) {
+      gather(block);
     } else {
-      gather(depth, depths);
+      convert(block, columns);
     }
-    std::fill(rows_ + depths * kSplitColumns, rows_ + kSplitDepth * kSplitColumns, 0.0f);
+    std::fill(rows_ + block.depths * kSplitColumns, rows_ + kSplitDepth * kSplitColumns, 0.0f);
     return rows_;
   }
 
-  void gather(int64_t depth, int64_t depths) {
-    const int64_t bytes = static_cast<int64_t>(weight_bytes(b_.type));
-    const unsigned char* data = static_cast<const unsigned char*>(b_.data);
-    for (int64_t p = 0; p < depths; ++p) {
+ private:
+  void gather(const SplitBlock& block) {
+    const WeightView& b = block.view;
+    const auto* from = static_cast<const float*>(b.data);
+    for (int64_t p = 0; p < block.depths; ++p, from += b.row_stride) {
+      for (int64_t j = 0; j < kSplitColumns; ++j) rows_[p * kSplitColumns + j] = from[j * b.column_stride];
+    }
+  }
+
+  void convert(const SplitBlock& block, int64_t columns) {
+    const WeightView& b = block.view;
+    const auto bytes = static_cast<int64_t>(weight_bytes(b.type));
+    const auto* data = static_cast<const unsigned char*>(b.data);
+    for (int64_t p = 0; p < block.depths; ++p) {
       for (int64_t j = 0; j < kSplitColumns; ++j) {
-        const int64_t at = (depth + p) * b_.row_stride + (column_ + j) * b_.column_stride;
-        rows_[p * kSplitColumns + j] = j < columns_ ? read_weight(data + at * bytes, b_.type) : 0.0f;
+        rows_[p * kSplitColumns + j] =
+            j < columns ? read_weight(data + (p * b.row_stride + j * b.column_stride) * bytes, b.type) : 0.0f;
       }
     }
   }
 
   static constexpr int64_t kSlack = 16;
-  const WeightView& b_;
-  const SplitKernels& kernels_;
-  const int64_t k_, column_, columns_;
   alignas(64) float rows_[kSplitDepth * kSplitColumns + kSlack];
+};
+
+// One panel of a B [k, n].
+class PanelPacker {
+ public:
+  PanelPacker(const WeightView& b, int64_t k, int64_t column, int64_t columns)
+      : b_(b), k_(k), column_(column), columns_(columns) {}
+
+  void pack(std::byte* to) {
+    alignas(64) float largest[kSplitColumns] = {};
+    measure(largest);
+    split_pack_panel(
+        largest, columns_, split_blocks(k_), [&](int64_t i) { return block(i); }, to);
+  }
+
+ private:
+  SplitBlock block(int64_t index) const {
+    const int64_t depth = index * kSplitDepth;
+    WeightView view = b_;
+    view.data = static_cast<const unsigned char*>(b_.data) +
+                (depth * b_.row_stride + column_ * b_.column_stride) * static_cast<int64_t>(weight_bytes(b_.type));
+    return {view, std::min(kSplitDepth, k_ - depth)};
+  }
+
+  void measure(float* largest) const {
+    const SplitKernels& kernels = *split_kernels();
+    if (reads_columns(b_)) {
+      for (int64_t j = 0; j < columns_; ++j) {
+        largest[j] = kernels.largest(static_cast<const float*>(b_.data) + (column_ + j) * b_.column_stride, k_);
+      }
+      return;
+    }
+    BlockRows reader;
+    for (int64_t i = 0; i < split_blocks(k_); ++i) {
+      int64_t stride = 0;
+      const float* rows = reader.read(block(i), columns_, stride);
+      kernels.largest_columns(rows, stride, kSplitDepth, largest);
+    }
+  }
+
+  const WeightView& b_;
+  const int64_t k_, column_, columns_;
 };
 
 }  // namespace
@@ -237,6 +248,25 @@ SplitScale split_scale(float largest) {
   if ((bits & kFraction) > kMost) ++exponent;
   const auto power = [](int of) { return std::bit_cast<float>(static_cast<uint32_t>(of + kBias) << 23); };
   return {power(exponent - 7), power(23 - exponent)};
+}
+
+void split_pack_panel(const float* largest, int64_t columns, int64_t blocks, FunctionRef<SplitBlock(int64_t)> block,
+                      std::byte* to) {
+  alignas(64) float inverses[kSplitColumns];
+  auto& header = *reinterpret_cast<SplitColumns*>(to);
+  header = {};
+  for (int64_t j = 0; j < kSplitColumns; ++j) {
+    const SplitScale scale = split_scale(largest[j]);
+    header.scales[j] = scale.scale;
+    inverses[j] = std::isnan(scale.inverse) ? 0.0f : scale.inverse;
+  }
+  to += sizeof(SplitColumns);
+  BlockRows reader;
+  for (int64_t i = 0; i < blocks; ++i, to += kSplitPanelBytes) {
+    int64_t stride = 0;
+    const float* rows = reader.read(block(i), columns, stride);
+    split_kernels()->pack_block(rows, stride, inverses, to, header);
+  }
 }
 
 void split_plain_row(const MatrixView& a, int64_t k, const std::byte* blocks, const SplitColumns& columns, float* acc) {

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/parallel.h"
 #include "kernels/gemm.h"
 
 namespace sdx::kernels {
@@ -150,6 +151,16 @@ inline SplitTile split_tile() {
 
 /// acc[kSplitColumns] += first row of A [k], as it is, times blocks of a panel of B, in float32.
 void split_plain_row(const MatrixView& a, int64_t k, const std::byte* blocks, const SplitColumns& columns, float* acc);
+
+/// A panel of B on its way into packed form: where the depths of each of its blocks lie, and how many there are.
+struct SplitBlock {
+  WeightView view;  ///< from the block's first depth and the panel's first column on
+  int64_t depths;   ///< at most kSplitDepth; zeros beyond
+};
+/// Packs `blocks` blocks of `columns` columns as one panel; `largest`: the greatest magnitude of each column, NaN where
+/// one is not finite.
+void split_pack_panel(const float* largest, int64_t columns, int64_t blocks, FunctionRef<SplitBlock(int64_t)> block,
+                      std::byte* to);
 
 /// gemm_plan, gemm_run and packing for WeightType::kSplit.
 GemmPlan split_plan(const Gemm& gemm, int threads);

@@ -175,6 +175,11 @@ kernels::ConvShape conv_shape(const Geometry& g, int64_t group, int64_t channels
   return s;
 }
 
+void pack(const RunContext& c, const kernels::ConvShape& shape, const void* weights, void* packed) {
+  c.parallel().run(kernels::conv_pack_parts(shape), 1,
+                   [&](int64_t begin, int64_t end, int) { kernels::conv_pack(shape, weights, begin, end, packed); });
+}
+
 void run_tiles(const RunContext& c, const kernels::Conv& conv) {
   const kernels::ConvPlan plan = kernels::conv_plan(conv.shape, c.parallel().threads());
   const auto stride = static_cast<int64_t>((plan.scratch_bytes + 63) / 64 * 64);
@@ -190,7 +195,7 @@ void run_float(RunContext& c) {
   kernels::Conv conv{.shape = conv_shape(o.g, o.group, o.channels, o.filters)};
   conv.shape.batch = o.batch;
   auto* packed = c.scratch<std::byte>(static_cast<int64_t>(kernels::conv_packed_bytes(conv.shape)));
-  kernels::conv_pack(conv.shape, o.w, packed);
+  pack(c, conv.shape, o.w, packed);
   conv.packed = packed;
   conv.x = o.x;
   conv.bias = o.bias;
@@ -248,9 +253,7 @@ void infer_pack(InferContext& c) {
   c.set(0, DType::kU8, Shape({static_cast<int64_t>(kernels::conv_packed_bytes(packing_shape(a)))}));
 }
 
-void run_pack(RunContext& c) {
-  kernels::conv_pack(packing_shape(c.attrs<PackedConvAttrs>()), c.input(0).data, c.output(0).data);
-}
+void run_pack(RunContext& c) { pack(c, packing_shape(c.attrs<PackedConvAttrs>()), c.input(0).data, c.output(0).data); }
 
 void infer_packed(InferContext& c) {
   const auto& a = c.attrs<PackedConvAttrs>();

@@ -82,7 +82,7 @@ void check(const Case& at, bool terms) {
   std::vector<unsigned char> unaligned(w.size() * 4 + 1);
   std::memcpy(unaligned.data() + 1, w.data(), w.size() * 4);
   std::vector<float> packed(conv_packed_bytes(shape) / 4 + 16);
-  conv_pack(shape, unaligned.data() + 1, packed.data());
+  conv_pack(shape, unaligned.data() + 1, 0, conv_pack_parts(shape), packed.data());
   Conv conv;
   conv.shape = shape;
   conv.x = x.data();
