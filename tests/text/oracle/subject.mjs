@@ -76,7 +76,7 @@ export class Subject {
 
   /** As `ask`, but a line that ends the process gets {crash: reason} and the others their answers. */
   async askSafely(lines) {
-    if (this.crashes > 100) return lines.map(() => ({ crash: 'it ended too often to be asked again' }));
+    if (this.crashes > 100) return lines.map(() => ({ crash: 'it ended too often to be asked again', unasked: true }));
     try {
       return await this.ask(lines);
     } catch (error) {
