@@ -102,6 +102,20 @@ TEST(AddedTokens, CountOnFromTheSizeOfTheVocabulary) {
   EXPECT_EQ(t.encode("<1>a<2>").ids, (std::vector<uint32_t>{2, 10, 3}));
 }
 
+TEST(UnicodeScripts, MovedCharactersKeepTheirOldScript) {
+  const Tokenizer t = load(
+      R"({"pre_tokenizer": {"type": "UnicodeScripts"}, "model": {"type": "WordLevel", "unk_token": "u", "vocab": {"u": 0}}})");
+  const auto words = [&](const char* text) { return t.encode({text, std::nullopt}).ids.size(); };
+  EXPECT_EQ(words("\u0589"
+                  "1"),
+            1u);  // Armenian full stop: common
+  EXPECT_EQ(words("\u0562\u0589"), 2u);
+  EXPECT_EQ(words("\u061C"
+                  "1"),
+            1u);                               // Arabic letter mark: common
+  EXPECT_EQ(words("\u0953\u0915\u0954"), 1u);  // Devanagari accents: Devanagari
+}
+
 TEST(Unigram, ScoresAreRoundedTwice) {
   const Tokenizer t = load(
       R"({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0], ["_", -2.0122928619384766],
