@@ -70,6 +70,11 @@ def main():
                 if result.returncode != code or len(lines) != 1 or says not in lines[0]:
                     failures.append(f"{command}: exit code {result.returncode}, expected {code}; {result.stderr}")
 
+        if os.path.exists("/dev/full"):
+            with open("/dev/full", "w") as full:
+                result = subprocess.run([program, "tokenize", folder, "a"], stdout=full, stderr=subprocess.PIPE, text=True)
+            check("a full disk", (result.returncode, "standard output" in result.stderr), (1, True))
+
         inside = Path(folder) / "inside"
         inside.mkdir()
         refused(f"{folder}/missing", "No such file", 1)
