@@ -80,8 +80,10 @@ export class Subject {
     try {
       return await this.ask(lines);
     } catch (error) {
-      ++this.crashes;
-      if (lines.length === 1) return [{ crash: String(error.message) }];
+      if (lines.length === 1) {
+        ++this.crashes;
+        return [{ crash: String(error.message) }];
+      }
       this.stop();
       const half = lines.length >> 1;
       return [...await this.askSafely(lines.slice(0, half)), ...await this.askSafely(lines.slice(half))];
