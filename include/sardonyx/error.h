@@ -12,8 +12,8 @@ namespace sardonyx {
 enum class ErrorKind {
   InvalidModel,      ///< a file breaks its format or the standard
   UnsupportedModel,  ///< valid, but this build has no implementation for it
-  InvalidInput,      ///< an input of a run, an option or an argument is wrong
-  Resource,          ///< memory, time or a size limit is exceeded, or a file cannot be read
+  InvalidInput,      ///< an input of a run, an option or an argument is wrong, or a file cannot be opened
+  Resource,          ///< memory, time or a size limit is exceeded
   Cancelled,         ///< the caller asked to stop, or the deadline passed
   Internal,          ///< a bug in Sardonyx
 };

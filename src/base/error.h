@@ -15,8 +15,8 @@ namespace sdx {
 enum class ErrorKind : uint8_t {
   kInvalidModel,      ///< the file breaks the format or the standard
   kUnsupportedModel,  ///< valid, but this build has no implementation for it
-  kInvalidInput,      ///< an input of a run, an option or an argument is wrong
-  kResource,          ///< memory, time or a size limit is exceeded, or a file cannot be read
+  kInvalidInput,      ///< an input of a run, an option or an argument is wrong, or a file cannot be opened
+  kResource,          ///< memory, time or a size limit is exceeded
   kCancelled,         ///< the caller asked to stop, or the deadline passed
   kInternal,          ///< a bug in Sardonyx
 };

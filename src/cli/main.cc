@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <iostream>
 #include <string>
 
 #include "api/translate.h"
@@ -43,6 +44,14 @@ void report(const sardonyx::Error& error, bool json) {
   std::fprintf(stderr, "%s\n", out.c_str());
 }
 
+/// Results that a full disk or a closed descriptor has swallowed are a failure.
+void require_written() {
+  std::cout.flush();
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good()) return;
+  const char* const message = "cannot write to standard output; is the disk full, or is it closed?";
+  throw sardonyx::Error(sardonyx::ErrorKind::InvalidInput, message, message, {});
+}
+
 int run(int argc, char** argv, bool json) {
   sdx::cli::CommandLine app("Sardonyx runs models of the Hugging Face Hub.", "sardonyx");
   sdx::cli::add_run_command(app);
@@ -74,7 +83,9 @@ int main(int argc, char** argv) {
   sdx::cli::install_interrupt_handler();
   const bool json = std::any_of(argv, argv + argc, [](const char* a) { return std::strcmp(a, "--json") == 0; });
   try {
-    return run(argc, argv, json);
+    const int code = run(argc, argv, json);
+    require_written();
+    return code;
   } catch (...) {
     const sardonyx::Error error = sdx::api::translate(std::current_exception());
     std::fflush(stdout);

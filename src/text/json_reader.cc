@@ -3,8 +3,10 @@
 
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <memory>
+#include <system_error>
 
 #include "text/utf8.h"
 
@@ -26,10 +28,19 @@ bool file_exists(const std::string& path) {
 }
 
 std::string read_file(const std::string& path, size_t limit, size_t padding) {
-  const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
+  const auto reason = [] { return std::generic_category().message(errno); };
   struct stat info {};
-  if (file == nullptr || fstat(fileno(file.get()), &info) != 0 || !S_ISREG(info.st_mode)) {
-    fail(ErrorKind::kResource, "cannot read ", path, "; check that it exists and may be read");
+  // Asked before opening, because opening a pipe waits for its writer.
+  if (stat(path.c_str(), &info) != 0) {
+    fail(ErrorKind::kInvalidInput, "cannot open '", path, "': ", reason(), "; check the path");
+  }
+  if (!S_ISREG(info.st_mode)) {
+    fail(ErrorKind::kInvalidInput, "'", path, "' is ", S_ISDIR(info.st_mode) ? "a folder" : "a pipe or a device",
+         ", not a file; name a file");
+  }
+  const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
+  if (file == nullptr || fstat(fileno(file.get()), &info) != 0) {
+    fail(ErrorKind::kInvalidInput, "cannot open '", path, "': ", reason(), "; check its permissions");
   }
   const auto size = static_cast<size_t>(info.st_size);
   if (size > limit) {
@@ -37,7 +48,7 @@ std::string read_file(const std::string& path, size_t limit, size_t padding) {
   }
   std::string text(size + padding, '\0');
   if (std::fread(text.data(), 1, size, file.get()) != size) {
-    fail(ErrorKind::kResource, "cannot read ", path, " to its end; check the disk");
+    fail(ErrorKind::kInvalidInput, "cannot read '", path, "' to its end; check the disk");
   }
   return text;
 }

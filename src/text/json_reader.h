@@ -19,7 +19,8 @@ using JsonArray = simdjson::dom::array;
 /// A parsed JSON file; values borrow from it.
 class JsonFile {
  public:
-  /// Throws Resource where the file cannot be read or is too large, InvalidModel where it is not JSON.
+  /// Throws InvalidInput where the file cannot be read, Resource where it is too large, InvalidModel where it is not
+  /// JSON.
   explicit JsonFile(const std::string& path);
   /// Parses text in memory.
   JsonFile(std::string_view text, const std::string& name);
@@ -34,7 +35,7 @@ class JsonFile {
 };
 
 /// Reads a whole file, with `padding` zeros after it.
-/// Throws Resource where it cannot be read or has more than `limit` bytes.
+/// Throws InvalidInput where it cannot be read, Resource where it has more than `limit` bytes.
 std::string read_file(const std::string& path, size_t limit, size_t padding = 0);
 
 bool file_exists(const std::string& path);

@@ -107,8 +107,9 @@ TokenizerParts load_parts(const std::string& folder, const FolderConfig& config)
   if (auto parts = load_sentencepiece_folder(folder, config)) return std::move(*parts);
   if (file_exists(folder + "/vocab.txt")) return load_bert(folder, config);
   if (!file_exists(folder + "/vocab.json")) {
-    fail(ErrorKind::kUnsupportedModel, folder,
-         " has no tokenizer.json, vocab.txt, vocab.json or SentencePiece model; fetch the tokenizer's files");
+    fail(ErrorKind::kInvalidInput,
+         "the folder holds no tokenizer.json, vocab.txt, vocab.json or SentencePiece model; fetch the tokenizer's "
+         "files");
   }
   return file_exists(folder + "/merges.txt") ? load_byte_level_folder(folder, config) : load_ctc(folder, config);
 }

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "text/loaders.h"
+#include "text/score.h"
 
 namespace sdx::text {
 namespace {
@@ -94,7 +95,7 @@ std::unique_ptr<const Model> read_unigram(const JsonValue& value) {
     ++at;
     if (at == pair.end())
       fail(ErrorKind::kInvalidModel, "the piece \"", piece.substr(0, 60), "\" has no score; add it");
-    pieces.add(piece, as_number(*at, "the score of a piece"));
+    pieces.add(piece, twice_rounded(as_number(*at, "the score of a piece")));
   }
   UnigramOptions options;
   if (const auto unknown = member(value, "unk_id")) {

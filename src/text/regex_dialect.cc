@@ -23,6 +23,8 @@ constexpr std::string_view kAnything = "(?s:.)";
 constexpr const char* kSpaces =
     "\\t-\\r \\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}";
 
+constexpr const char* kVisible = "\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Cf}\\p{Co}";
+
 /// Where the letters, marks and numbers that Unicode 15 added lie: PCRE2 knows them only from 10.43 on.
 constexpr ClassRange kUnicode15[] = {{0xCF3, 0xCF3},     {0xECE, 0xECE},     {0x10EFD, 0x10EFF}, {0x1123F, 0x11241},
                                      {0x11F00, 0x11F59}, {0x1342F, 0x1342F}, {0x13439, 0x13455}, {0x1B132, 0x1B155},
@@ -130,6 +132,9 @@ std::string named_body(std::string_view name) {
   if (plain == "blank") return "\\p{Zs}\\t";
   if (plain == "cntrl") return "\\p{Cc}";
   if (plain == "xdigit") return "0-9A-Fa-f";
+  if (plain == "graph") return kVisible;
+  if (plain == "print") return std::string(kVisible) + "\\p{Zs}";
+  if (plain == "assigned") return std::string(kVisible) + "\\p{Z}\\p{Cc}\\p{Cs}";
   if (plain == "ascii") return "\\x{0}-\\x{7f}";
   if (const std::string_view category = category_of(plain); !category.empty()) {
     return "\\p{" + std::string(category) + "}";
@@ -158,6 +163,11 @@ std::string excluded_body(std::string_view escape) {
   return escape.starts_with("\\p{^") ? named_body(escape.substr(4, escape.size() - 5)) : "";
 }
 
+/// Whether an escape is one of `letters`, which mean themselves here.
+bool is_plain(std::string_view escape, std::string_view letters) {
+  return escape.size() == 2 && letters.find(escape[1]) != std::string_view::npos;
+}
+
 /// A class of characters: `body` is for inside brackets, `others` are expressions of one character each.
 struct Union {
   std::string body;
@@ -179,19 +189,28 @@ class Translator {
     std::string out;
     while (at_ < pattern_.size()) {
       const char c = pattern_[at_];
+      if (const std::string quantifier = take_quantifier(); !quantifier.empty()) {
+        append_quantifier(out, quantifier);
+        continue;
+      }
+      if (c == ')' && !groups_.empty()) {
+        item_ = groups_.back();
+        groups_.pop_back();
+      } else {
+        item_ = c == '|' ? std::string::npos : out.size();
+      }
+      quantified_ = false;
       if (c == '\\') {
         out += escape();
       } else if (c == '[') {
         const Union set = bracket(0);
         out += set.flat() ? "[" + set.body + "]" : set.others.size() == 1 ? set.others[0] : set.text();
-      } else if (const size_t end = options_end(); c == '(' && end > at_) {
-        for (; at_ < end; ++at_) out += pattern_[at_] == 'm' ? 's' : pattern_[at_];  // m lets a dot match line ends
-      } else if (c == '{' && opens_count()) {
-        out += "{0";
-        ++at_;
+      } else if (c == '(') {
+        open_group(out);
       } else {
-        out += c;
-        ++at_;
+        const size_t length = utf8_length(static_cast<uint8_t>(c));
+        out += pattern_.substr(at_, length);
+        at_ += length;
       }
     }
     return out;
@@ -208,6 +227,8 @@ class Translator {
       if (close != std::string_view::npos) length = close - at_ + 1;
     } else if (kind == 'u' && left >= 6) {
       length = 6;
+    } else if ((kind == 'k' || kind == 'g') && left > 2 && pattern_[at_ + 2] == '<') {
+      length = std::min(pattern_.find('>', at_), pattern_.size() - 1) - at_ + 1;
     }
     const std::string_view escape = pattern_.substr(at_, length);
     at_ += escape.size();
@@ -218,6 +239,7 @@ class Translator {
   std::string escape() {
     const std::string_view escape = take_escape();
     if (escape == "\\O") return std::string(kAnything);
+    if (is_plain(escape, "EFIJLQTUijlmoq")) return std::string(escape.substr(1));
     if (escape == "\\b" || escape == "\\B") {
       const std::string word = "[" + lone_word_body() + "]", other = escape == "\\b" ? "!" : "=",
                         same = other == "!" ? "=" : "!";
@@ -230,17 +252,52 @@ class Translator {
     return std::string(escape);
   }
 
-  /// The end of a group's options such as "(?im-x:", or here where there are none.
-  size_t options_end() const {
-    if (pattern_.substr(at_, 2) != "(?") return at_;
-    const size_t end = pattern_.find_first_not_of("imx-", at_ + 2);
-    return end != std::string_view::npos && (pattern_[end] == ':' || pattern_[end] == ')') ? end : at_;
+  /// Takes the head of a group: "(", "(?:", "(?<=", "(?im-x:", or a whole comment.
+  void open_group(std::string& out) {
+    groups_.push_back(out.size());
+    item_ = std::string::npos;
+    size_t end = at_ + 1;
+    if (pattern_.substr(at_, 2) == "(?") {
+      const size_t options = pattern_.find_first_not_of("imx-", at_ + 2);
+      const bool known = options != std::string_view::npos && (pattern_[options] == ':' || pattern_[options] == ')');
+      const bool comment = pattern_.substr(at_, 3) == "(?#";
+      end = std::min(comment ? pattern_.find(')', at_) : known ? options : at_ + 3, pattern_.size());
+      // m lets a dot match line ends
+      for (; known && at_ < end; ++at_) out += pattern_[at_] == 'm' ? 's' : pattern_[at_];
+    }
+    out += pattern_.substr(at_, end - at_);
+    at_ = end;
   }
 
-  /// Whether here stands a count without a minimum, as in "{,3}".
-  bool opens_count() const {
-    const size_t end = pattern_.find_first_not_of("0123456789", at_ + 2);
-    return pattern_.substr(at_, 2) == "{," && end != std::string_view::npos && end > at_ + 2 && pattern_[end] == '}';
+  /// The quantifier here, or nothing. After a count, + is a quantifier of its own, and so is ? after a fixed count.
+  std::string take_quantifier() {
+    const auto here = [&](std::string_view any) {
+      return at_ < pattern_.size() && any.find(pattern_[at_]) != std::string_view::npos;
+    };
+    if (here("*+?")) {
+      std::string quantifier(1, pattern_[at_++]);
+      if (here("?+")) quantifier += pattern_[at_++];
+      return quantifier;
+    }
+    const size_t end = pattern_.find_first_not_of("0123456789,", at_ + 1);
+    if (!here("{") || end == std::string_view::npos || pattern_[end] != '}') return "";
+    const std::string_view count = pattern_.substr(at_ + 1, end - at_ - 1);
+    const auto commas = std::count(count.begin(), count.end(), ',');
+    if (commas > 1 || count.size() <= static_cast<size_t>(commas)) return "";
+    at_ = end + 1;
+    std::string quantifier = (count.starts_with(',') ? "{0" : "{") + std::string(count) + "}";
+    if (commas == 1 && here("?")) quantifier += pattern_[at_++];
+    return quantifier;
+  }
+
+  /// Quantifies the last item, as a group where it has a quantifier already.
+  void append_quantifier(std::string& out, const std::string& quantifier) {
+    if (quantified_ && item_ != std::string::npos) {
+      out.insert(item_, "(?:");
+      out += ')';
+    }
+    out += quantifier;
+    quantified_ = true;
   }
 
   /// A bracket expression; a negated or intersected one becomes one of the union's expressions.
@@ -276,7 +333,8 @@ class Translator {
       if (!excluded.empty()) {
         set.others.push_back("[^" + excluded + "]");
       } else {
-        set.body += body.empty() ? escape : std::string_view(body);
+        const bool plain = is_plain(escape, "ABCEFGIJKLMNOQRTUVXYZgijklmoqyz");
+        set.body += plain ? escape.substr(1) : body.empty() ? escape : std::string_view(body);
       }
     } else if (pattern_[at_] == '[' && posix(set)) {
       return;
@@ -322,6 +380,9 @@ class Translator {
 
   std::string_view pattern_;
   size_t at_ = 0;
+  std::vector<size_t> groups_;       ///< where the open groups begin in the translation
+  size_t item_ = std::string::npos;  ///< where the last item begins in the translation
+  bool quantified_ = false;          ///< whether the last item has a quantifier
 };
 
 }  // namespace

@@ -99,6 +99,9 @@ class ScriptTable {
     for (const ClassRange& range : kNewer) {
       std::fill(scripts_.begin() + range.first, scripts_.begin() + range.last + 1, kAny);
     }
+    // The reference's table is older than these moves between scripts.
+    scripts_[0x589] = scripts_[0x61C] = scripts_['1'];
+    scripts_[0x953] = scripts_[0x954] = scripts_[0x915];
   }
 
   std::vector<uint8_t> scripts_;

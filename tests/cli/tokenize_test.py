@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Checks what scripts rely on in tokenize and detokenize: tokenize_test.py SARDONYX."""
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -62,6 +63,33 @@ def main():
         check("decoding", call("detokenize", "--json", lines="[1,3,4,5,2]\n[]\n"), ["[CLS] a bc [SEP]", ""])
         check("decoding without special tokens", call("detokenize", "--json", "--skip-special-tokens", lines="[1,3,4,5,2]\n"), ["a bc"])
         check("ids that are none", ["error" in str(a) for a in call("detokenize", "--json", lines='["a"]\n[-1]\n[3]\n', code=1)], [True, True, False])
+        def refused(path, says, code):
+            for command in (("tokenize", path, "a"), ("detokenize", path, "1")):
+                result = subprocess.run([program, *command], capture_output=True, text=True, timeout=60)
+                lines = result.stderr.splitlines()
+                if result.returncode != code or len(lines) != 1 or says not in lines[0]:
+                    failures.append(f"{command}: exit code {result.returncode}, expected {code}; {result.stderr}")
+
+        if os.path.exists("/dev/full"):
+            with open("/dev/full", "w") as full:
+                result = subprocess.run([program, "tokenize", folder, "a"], stdout=full, stderr=subprocess.PIPE, text=True)
+            check("a full disk", (result.returncode, "standard output" in result.stderr), (1, True))
+
+        inside = Path(folder) / "inside"
+        inside.mkdir()
+        refused(f"{folder}/missing", "No such file", 1)
+        refused(f"{inside}", "holds no tokenizer.json", 1)
+        refused("/dev/null", "not a file", 1)
+        os.mkfifo(f"{folder}/pipe")
+        refused(f"{folder}/pipe", "not a file", 1)
+        (inside / "tokenizer.json").write_text("{")
+        refused(f"{inside}", "not valid JSON", 3)
+        unread = Path(folder) / "unread.json"
+        unread.write_text("{}")
+        unread.chmod(0)
+        if not os.access(unread, os.R_OK):
+            refused(f"{unread}", "Permission denied", 1)
+
     for failure in failures:
         print("FAIL", failure)
     return 1 if failures else 0

@@ -55,7 +55,25 @@ TEST(RegexDialect, SpellsEscapesAndCounts) {
   EXPECT_EQ(found("\\O", "\n"), (List{"\n"}));
 }
 
+TEST(RegexDialect, QuantifiesTwice) {
+  EXPECT_EQ(found("\\d{1,3}+", "1234567 89"), (List{"1234567", "89"}));
+  EXPECT_EQ(found("a{2}+", "aaaaa"), (List{"aaaa"}));
+  EXPECT_EQ(found("xa{2}?", "xaaa x"), (List{"xaa", "x"}));
+  EXPECT_EQ(found("a{1,2}?", "aa"), (List{"a", "a"}));
+  EXPECT_EQ(found("é+*", "éé"), (List{"éé"}));
+  EXPECT_EQ(found("(?:ab)**c", "ababc"), (List{"ababc"}));
+  EXPECT_EQ(found("((?#no+*)ab){2}+", "ababababab"), (List{"abababab"}));
+}
+
+TEST(RegexDialect, TakesUnknownEscapesForLetters) {
+  EXPECT_EQ(found("\\Qa+", "Qaa+"), (List{"Qaa"}));
+  EXPECT_EQ(found("[\\R]+", "RR\n"), (List{"RR"}));
+  EXPECT_THROW(found("\\C-a", "a"), Error);
+}
+
 TEST(RegexDialect, NamesClasses) {
+  EXPECT_EQ(found("\\p{Graph}+", "a+ é\t1"), (List{"a+", "é", "1"}));
+  EXPECT_EQ(found("\\p{Print}+", "a é\n1"), (List{"a é", "1"}));
   EXPECT_EQ(found("[[:punct:]]+", "a$+.b"), (List{"$+."}));
   EXPECT_EQ(found("\\p{Punct}+", "a$+.b"), (List{"."}));
   EXPECT_EQ(found("[[:^space:]]+", "a b"), (List{"a", "b"}));

@@ -102,6 +102,28 @@ TEST(AddedTokens, CountOnFromTheSizeOfTheVocabulary) {
   EXPECT_EQ(t.encode("<1>a<2>").ids, (std::vector<uint32_t>{2, 10, 3}));
 }
 
+TEST(UnicodeScripts, MovedCharactersKeepTheirOldScript) {
+  const Tokenizer t = load(
+      R"({"pre_tokenizer": {"type": "UnicodeScripts"}, "model": {"type": "WordLevel", "unk_token": "u", "vocab": {"u": 0}}})");
+  const auto words = [&](const char* text) { return t.encode({text, std::nullopt}).ids.size(); };
+  EXPECT_EQ(words("\u0589"
+                  "1"),
+            1u);  // Armenian full stop: common
+  EXPECT_EQ(words("\u0562\u0589"), 2u);
+  EXPECT_EQ(words("\u061C"
+                  "1"),
+            1u);                               // Arabic letter mark: common
+  EXPECT_EQ(words("\u0953\u0915\u0954"), 1u);  // Devanagari accents: Devanagari
+}
+
+TEST(Unigram, ScoresAreRoundedTwice) {
+  const Tokenizer t = load(
+      R"({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0], ["_", -2.0122928619384766],
+          ["g", -7.407997131347656], ["gg", -10.809488296508789]]}})");
+  // Exactly added, the pairs may stand in any place; the native reference finds them best at the front.
+  EXPECT_EQ(t.encode({"_ggggg", std::nullopt}).ids, (std::vector<uint32_t>{1, 3, 3, 2}));
+}
+
 TEST(Padding, AnEmptyTokenStaysEmpty) {
   const Tokenizer t = load(R"({"model":{"type":"WordLevel","unk_token":"u","vocab":{"u":0}},
     "padding":{"strategy":{"Fixed":3},"direction":"Left","pad_id":0,"pad_type_id":2,"pad_token":""}})");

@@ -12,13 +12,18 @@ function shortened(item, most) {
   return { ...item, text: cut(item.text), ...(item.pair === undefined ? {} : { pair: cut(item.pair) }) };
 }
 
+/** A pair whose text `name`, which truncation leaves whole, has few enough code points to leave the other more room than a stride: the native oracle aborts where there is less. */
+function roomy(item, name) {
+  return item.pair === undefined ? item : { ...item, [name]: [...item[name]].slice(0, 6).join('') };
+}
+
 /** An encoding configuration; `special` says whether special tokens are added. */
-function encoding(name, flags, native, { share = 0.1, special = true, script = false, scriptEvery = 1, long = false, most = 0 } = {}) {
+function encoding(name, flags, native, { share = 0.1, special = true, script = false, scriptEvery = 1, long = false, most = 0, whole = '' } = {}) {
   const all = special ? flags : [...flags, '--no-special-tokens'];
   return {
     name, native, share, script, scriptEvery, long,
     command: (folder) => ['tokenize', folder, '--jsonl', '--json', ...all],
-    prepare: (items) => (most ? items.map((item) => shortened(item, most)) : items),
+    prepare: (items) => (most ? items.map((item) => shortened(item, most)) : whole ? items.map((item) => roomy(item, whole)) : items),
     line: inputLine,
     question: ({ text, pair }) => ({ text, pair, special }),
     minimise: (item, fails) => minimiseItem(item, fails),
@@ -115,9 +120,9 @@ export function configsFor(target, vocabulary, seed) {
     encoding('window-left', ['--max-length', `${narrow}`, '--truncation-side', 'left', '--padding', 'none'],
       { truncation: { maxLength: narrow, stride: 0, strategy: 'LongestFirst', direction: 'left' }, padding: null }, { most: 60 }),
     encoding('only-first', ['--max-length', '40', '--stride', '3', '--truncation-strategy', 'only_first', '--padding', 'none'],
-      { truncation: { maxLength: 40, stride: 3, strategy: 'OnlyFirst', direction: 'right' }, padding: null }),
+      { truncation: { maxLength: 40, stride: 3, strategy: 'OnlyFirst', direction: 'right' }, padding: null }, { whole: 'pair' }),
     encoding('only-second', ['--max-length', '40', '--stride', '3', '--truncation-strategy', 'only_second', '--padding', 'none'],
-      { truncation: { maxLength: 40, stride: 3, strategy: 'OnlySecond', direction: 'right' }, padding: null }),
+      { truncation: { maxLength: 40, stride: 3, strategy: 'OnlySecond', direction: 'right' }, padding: null }, { whole: 'text' }),
     encoding('padded', ['--no-truncation', '--padding', `${padTo}`], { truncation: null, padding: { maxLength: padTo, direction: 'right', ...pad } }),
     encoding('padded-left', ['--max-length', `${wide}`, '--stride', '2', '--padding', `${padTo}`, '--padding-side', 'left', '--pad-to-multiple-of', '8'],
       { truncation: { maxLength: wide, stride: 2, strategy: 'LongestFirst', direction: 'right' }, padding: { maxLength: padTo, direction: 'left', padToMultipleOf: 8, ...pad } }, { most: 60 }),

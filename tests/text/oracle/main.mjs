@@ -73,7 +73,7 @@ async function explain(tally, subject, expect) {
   const perField = {};
   for (const failure of tally.failures) {
     perField[failure.field] = (perField[failure.field] ?? 0) + 1;
-    if (perField[failure.field] > shown) continue;
+    if (perField[failure.field] > shown || failure.field === 'unasked') continue;
     const fails = async (item) => difference(await expect(item), (await subject.askSafely([tally.config.line(item)]))[0]) === failure.field;
     const small = failure.item.category === 'megabyte' ? failure.item : await tally.config.minimise(failure.item, fails);
     const expected = await expect(small);
@@ -109,6 +109,7 @@ async function runConfig(target, config, { native, script }, vocabulary) {
     const expected = native.ask(items.map(config.question));
     const actual = await subject.askSafely(items.map(config.line));
     (await expected).forEach((want, i) => {
+      if (want?.unasked) return tally.fail('unasked', { item: items[i], index: batch[i].index });
       if (want?.crash) ++tally.unknown;
       const field = difference(want, actual[i]);
       if (field) tally.fail(field, { item: items[i], index: batch[i].index });

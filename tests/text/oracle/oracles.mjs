@@ -50,6 +50,7 @@ export class NativeOracle {
   /** The settings of the questions from here on; see NativeTokenizer.configure. */
   use(settings) {
     this.settings = settings;
+    this.process.crashes = 0;
   }
 
   async ask(questions) {

@@ -76,12 +76,14 @@ export class Subject {
 
   /** As `ask`, but a line that ends the process gets {crash: reason} and the others their answers. */
   async askSafely(lines) {
-    if (this.crashes > 100) return lines.map(() => ({ crash: 'it ended too often to be asked again' }));
+    if (this.crashes > 100) return lines.map(() => ({ crash: 'it ended too often to be asked again', unasked: true }));
     try {
       return await this.ask(lines);
     } catch (error) {
-      ++this.crashes;
-      if (lines.length === 1) return [{ crash: String(error.message) }];
+      if (lines.length === 1) {
+        ++this.crashes;
+        return [{ crash: String(error.message) }];
+      }
       this.stop();
       const half = lines.length >> 1;
       return [...await this.askSafely(lines.slice(0, half)), ...await this.askSafely(lines.slice(half))];
