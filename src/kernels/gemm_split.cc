@@ -82,13 +82,16 @@ class Tiles {
     if (few(gemm_.m)) {
       kernels_.multiply_few(tile, rows, *reinterpret_cast<const SplitColumns*>(b));
     } else {
-      // The vector units finish the last group while the matrix units are at this one.
-      pending_.at_once = ceil_div(pending_.rows, std::max<int64_t>(2 * tile.blocks, 1));
-      tile.context = this;
-      tile.meanwhile = [](void* context) {
-        auto& self = *static_cast<Tiles*>(context);
-        self.finish(self.pending_.at_once);
-      };
+      // The vector units finish the last group while the matrix units are at this one; without an activation there is
+      // less to hide than the calls cost.
+      if (gemm_.epilogue.activation != Activation::kNone) {
+        pending_.at_once = ceil_div(pending_.rows, std::max<int64_t>(2 * tile.blocks, 1));
+        tile.context = this;
+        tile.meanwhile = [](void* context) {
+          auto& self = *static_cast<Tiles*>(context);
+          self.finish(self.pending_.at_once);
+        };
+      }
       kernels_.multiply(tile);
     }
     finish(pending_.rows);
