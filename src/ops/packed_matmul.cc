@@ -72,7 +72,7 @@ struct PackedMatMulAttrs {
   }
 };
 
-/// act(alpha x W + bias) + residual for x [..., k], W [k, n], bias [n] and residual [..., n].
+/// act(alpha x W + bias) + residual for x [..., k], W [k, n], bias [n] or [1, ..., n] and residual [..., n].
 void infer_packed(InferContext& c) {
   const auto& a = c.attrs<PackedMatMulAttrs>();
   c.require_dtype(0, {DType::kF32, DType::kF16, DType::kBF16});
@@ -87,7 +87,6 @@ void infer_packed(InferContext& c) {
                     "the bytes of the packed weights and those of this instruction set");
   }
   if (c.has(2)) {
-    c.require_rank(2, 0, 1);
     if (c.input(2).shape.has_rank())
       c.require_equal(c.input(2).shape.count(), a.n, "the sizes of the bias and the product");
   }

@@ -96,7 +96,11 @@ Rule fuse_bias() {
       .when("the other operand is one row",
             [](const Match& m) {
               const Shape &row = m.fact("row").shape, &y = m.fact("product").shape;
-              return row.has_rank() && row.rank() == 1 && y.has_rank() && row[0] == y[y.rank() - 1];
+              if (!row.has_rank() || row.rank() < 1 || !y.has_rank() || row.rank() > y.rank()) return false;
+              for (int i = 0; i + 1 < row.rank(); ++i) {
+                if (!(row[i] == Dim(1))) return false;
+              }
+              return row[row.rank() - 1] == y[y.rank() - 1];
             })
       .replace([](Match& m) {
         return m.own("PackedMatMul", m.node("product").attrs.map(), {m["x"], m["w"], m["row"]});
