@@ -231,17 +231,27 @@ TEST(Gemm, SplitWeights) {
   });
 }
 
+std::vector<float> packed_split(const std::vector<float>& b, int64_t k, int64_t n) {
+  std::vector<float> packed(gemm_packed_bytes(k, n, WeightType::kSplit) / sizeof(float));
+  gemm_pack_b({b.data(), WeightType::kF32, n, 1}, k, n, WeightType::kSplit, 0, gemm_panels(n, WeightType::kSplit),
+              packed.data());
+  return packed;
+}
+
+Gemm split_gemm(int64_t m, int64_t n, int64_t k, const std::vector<float>& a, const std::vector<float>& packed) {
+  Gemm gemm{.m = m, .n = n, .k = k, .a = {a.data(), k, 1}, .packed_b = packed.data()};
+  gemm.packed_type = WeightType::kSplit;
+  gemm.c_stride = n;
+  return gemm;
+}
+
 // Rows of A one by one give the same bits as together.
 TEST(Gemm, SplitRowsDoNotDependOnTheirNeighbours) {
   for_each_splitting_isa([] {
     const int64_t m = 37, n = 75, k = 150;
     const std::vector<float> a = random_floats(m * k, 1), b = random_floats(k * n, 2);
-    std::vector<float> packed(gemm_packed_bytes(k, n, WeightType::kSplit) / sizeof(float));
-    gemm_pack_b({b.data(), WeightType::kF32, n, 1}, k, n, WeightType::kSplit, 0, gemm_panels(n, WeightType::kSplit),
-                packed.data());
-    Gemm gemm{
-        .m = m, .n = n, .k = k, .a = {a.data(), k, 1}, .packed_b = packed.data(), .packed_type = WeightType::kSplit};
-    gemm.c_stride = n;
+    const std::vector<float> packed = packed_split(b, k, n);
+    Gemm gemm = split_gemm(m, n, k, a, packed);
     const std::vector<float> together = run(gemm, 2, 1, std::vector<float>(m * n));
     for (int64_t row = 0; row < m; ++row) {
       gemm.m = 1;
@@ -263,12 +273,8 @@ TEST(Gemm, SplitProductsKeepInfinitiesAndNaN) {
     std::fill_n(a.data() + 7 * k, k, 0.0f);
     b[9 * n + 17] = -HUGE_VALF;
     b[10 * n + 18] = 3.4028235e38f;
-    std::vector<float> packed(gemm_packed_bytes(k, n, WeightType::kSplit) / sizeof(float));
-    gemm_pack_b({b.data(), WeightType::kF32, n, 1}, k, n, WeightType::kSplit, 0, gemm_panels(n, WeightType::kSplit),
-                packed.data());
-    Gemm gemm{
-        .m = m, .n = n, .k = k, .a = {a.data(), k, 1}, .packed_b = packed.data(), .packed_type = WeightType::kSplit};
-    gemm.c_stride = n;
+    const std::vector<float> packed = packed_split(b, k, n);
+    Gemm gemm = split_gemm(m, n, k, a, packed);
     const std::vector<float> c = run(gemm, 1, 1, std::vector<float>(m * n));
     for (int64_t i = 0; i < m; ++i) {
       for (int64_t j = 0; j < n; ++j) {
