@@ -18,7 +18,7 @@
 namespace sdx::kernels {
 
 inline constexpr int64_t kSplitRows = 16;     ///< most rows of a group
-inline constexpr int64_t kSplitFewRows = 6;   ///< up to so many rows of A, vector instructions read B faster
+inline constexpr int64_t kSplitFewRows = 3;   ///< up to so many rows of A, vector instructions read B faster
 inline constexpr int64_t kSplitDepth = 64;    ///< depths of a block
 inline constexpr int64_t kSplitColumns = 32;  ///< columns of a panel
 inline constexpr int64_t kSplitDigits = 3;

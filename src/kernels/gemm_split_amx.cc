@@ -316,12 +316,10 @@ struct RowSums {
 // 16 columns: the sums of each row, from one pass over B.
 template <int kRows>
 SDX_AMX void few_tile(const SplitTile& t, const SplitColumns& columns, int64_t tile) {
-  // More rows have independent sums enough, and no registers left.
-  constexpr bool kApart = kRows <= 3;
   constexpr int kFetch = 8 * kSplitFetches / kSplitQuads;
   const __m512i zero = _mm512_setzero_si512();
   RowSums sums[kRows];
-#pragma GCC unroll 8
+#pragma GCC unroll 3
   for (int r = 0; r < kRows; ++r) sums[r] = {zero, {zero, zero}, {zero, zero, zero}};
   const std::byte* a = t.a;
   const std::byte *b = t.b + tile * kSplitTileBytes, *ahead = t.ahead[tile];
@@ -340,13 +338,12 @@ SDX_AMX void few_tile(const SplitTile& t, const SplitColumns& columns, int64_t t
         const __m512i x0 = _mm512_set1_epi32(digits[0]), x1 = _mm512_set1_epi32(digits[kSplitTileBytes / 4]);
         const __m512i x2 = _mm512_set1_epi32(digits[2 * kSplitTileBytes / 4]);
         RowSums& row = sums[r];
-        __m512i &middle = row.middle[kApart ? 1 : 0], &low1 = row.low[kApart ? 1 : 0], &low2 = row.low[kApart ? 2 : 0];
         row.high = _mm512_dpbusd_epi32(row.high, x0, w0);
         row.middle[0] = _mm512_dpbusd_epi32(row.middle[0], x0, w1);
         row.low[0] = _mm512_dpbusd_epi32(row.low[0], x0, w2);
-        middle = _mm512_dpbusd_epi32(middle, x1, w0);
-        low1 = _mm512_dpbusd_epi32(low1, x1, w1);
-        low2 = _mm512_dpbusd_epi32(low2, x2, w0);
+        row.middle[1] = _mm512_dpbusd_epi32(row.middle[1], x1, w0);
+        row.low[1] = _mm512_dpbusd_epi32(row.low[1], x1, w1);
+        row.low[2] = _mm512_dpbusd_epi32(row.low[2], x2, w0);
       }
     }
   }
@@ -372,8 +369,7 @@ SDX_AMX void few_tile(const SplitTile& t, const SplitColumns& columns, int64_t t
 
 SDX_AMX void multiply_few(const SplitTile& t, int64_t rows, const SplitColumns& columns) {
   using TileFn = void (*)(const SplitTile&, const SplitColumns&, int64_t);
-  static constexpr TileFn kTiles[kSplitFewRows + 1] = {nullptr,     few_tile<1>, few_tile<2>, few_tile<3>,
-                                                       few_tile<4>, few_tile<5>, few_tile<6>};
+  static constexpr TileFn kTiles[kSplitFewRows + 1] = {nullptr, few_tile<1>, few_tile<2>, few_tile<3>};
   for (int64_t tile = 0; tile < 2; ++tile) kTiles[rows](t, columns, tile);
 }
 
