@@ -21,9 +21,9 @@ struct Exported {
   std::deque<Tensor> tensors;
 };
 
-/// The graph as a model of opset 26 (or less where `opset` says so): every value gets a unique name, captures become
-/// uses of outer names, inputs and outputs keep their names. Throws UnsupportedModel for values known only from
-/// symbols.
-Exported export_model(const ir::Graph& graph, int opset = 26);
+/// The graph as a model of opset 21, or 26 where it needs what came later: every value and node gets a unique name,
+/// captures become uses of outer names, inputs and outputs keep their names. Throws UnsupportedModel for values known
+/// only from symbols.
+Exported export_model(const ir::Graph& graph);
 
 }  // namespace sdx::import

@@ -10,16 +10,30 @@ struct GroupNormAttrs {
   float epsilon = 1e-5f;
   int64_t num_groups = 0;  ///< 0: one for each channel
   DType stash_type = DType::kF32;
-  bool per_group = false;  ///< below opset 21: scale and bias have one element for each group, not channel
   bool operator==(const GroupNormAttrs&) const = default;
   static constexpr auto fields() {
     return std::tuple{field("epsilon", &GroupNormAttrs::epsilon), field("num_groups", &GroupNormAttrs::num_groups),
-                      field("stash_type", &GroupNormAttrs::stash_type), field("per_group", &GroupNormAttrs::per_group)};
+                      field("stash_type", &GroupNormAttrs::stash_type)};
   }
 };
 
+/// Below opset 21 scale and bias have one element for each group, not channel: they are repeated.
 void upgrade_group(Call& c) {
-  if (c.version < 21) c.attrs["per_group"] = int64_t{1};
+  const int64_t groups = c.int_attr("num_groups").value_or(0);
+  if (c.version >= 21 || groups < 1 || c.inputs.size() < 3 || c.inputs[0] == ir::kNone) return;
+  auto call = [&](const char* name, ir::AttrMap attrs, std::vector<ir::ValueId> inputs) {
+    const Op& op = get(name);
+    return c.graph.call(op, op.parse(attrs), std::move(inputs));
+  };
+  auto ints = [&](std::vector<int64_t> values) { return c.graph.add_constant("", Tensor::ints(values)); };
+  const auto channels = call("Shape", {{"start", int64_t{1}}, {"end", int64_t{2}}}, {c.inputs[0]});
+  const auto width = call("Div", {}, {channels, ints({groups})});
+  const auto rows = call("Concat", {{"axis", int64_t{0}}}, {ints({groups}), width});
+  for (size_t i = 1; i <= 2; ++i) {
+    if (c.inputs[i] == ir::kNone) continue;
+    const auto column = call("Reshape", {}, {c.inputs[i], ints({groups, 1})});
+    c.inputs[i] = call("Reshape", {}, {call("Expand", {}, {column, rows}), ints({-1})});
+  }
 }
 
 void upgrade_instance(Call& c) { c.drop("consumed_inputs"); }
@@ -35,8 +49,7 @@ void infer(InferContext& c) {
     c.require_rank(i, 1, 1);
     const Shape& s = c.input(i).shape;
     if (!s.has_rank() || !x.has_rank()) continue;
-    c.require_equal(s[0], a.per_group ? Dim(a.num_groups) : x[1],
-                    "the sizes of the scale or bias and the channels or groups");
+    c.require_equal(s[0], x[1], "the size of the scale or bias and the channels");
   }
   if (a.num_groups > 0 && x.has_rank()) {
     c.require_equal(floor_mod(x[1], a.num_groups), 0, "the channels modulo the groups and 0");
@@ -57,7 +70,7 @@ void run_typed(RunContext& c) {
       const int64_t group = i % groups, at = i * width * inner;
       const Moments m = moments(x + at, width * inner, static_cast<double>(a.epsilon), true);
       for (int64_t ch = 0; ch < width; ++ch) {
-        const int64_t p = a.per_group ? group : group * width + ch;
+        const int64_t p = group * width + ch;
         scale_all(x + at + ch * inner, inner, m, scale[p], bias[p], y + at + ch * inner);
       }
     }
@@ -81,7 +94,7 @@ void run_groups(RunContext& c) {
 void run(RunContext& c) {
   if (widened(c, run)) return;
   if (c.output(0).count() == 0) return;
-  if (c.input(0).dtype == DType::kF32 && !c.attrs<GroupNormAttrs>().per_group) return run_groups(c);
+  if (c.input(0).dtype == DType::kF32) return run_groups(c);
   if (c.input(0).dtype == DType::kF64) return run_typed<double>(c);
   run_typed<float>(c);
 }
