@@ -17,6 +17,7 @@ struct RunFlags {
   InputFlags inputs;
   std::string output;
   int repeat = 1;
+  double deadline = 0;
 };
 
 void print_text(const Json& report) {
@@ -33,6 +34,7 @@ void print_text(const Json& report) {
 
 void run(const RunFlags& flags) {
   Runner runner(flags.model, flags.inputs);
+  runner.set_deadline(flags.deadline);
   std::vector<Value> outputs;
   Json report;
   report["model"] = flags.model.path;
@@ -77,6 +79,8 @@ void add_run_command(CommandLine& app) {
   add_input_flags(*command, flags->inputs);
   command->add_option("--output", flags->output, "save the outputs to this .npz archive");
   command->add_option("--repeat", flags->repeat, "how many times to run")->check(range(1, 1'000'000'000));
+  command->add_option("--deadline", flags->deadline, "seconds after which a run ends with an error; 0: none")
+      ->check(range(0, 1e9));
   command->final_callback([flags] { run(*flags); });
 }
 

@@ -28,6 +28,8 @@ Runner::Runner(const ModelFlags& flags, const InputFlags& inputs) {
 double Runner::run(std::vector<Value>& outputs, std::vector<engine::Sample>* profile) {
   settings_.profile = profile;
   const auto start = Clock::now();
+  if (deadline_ > 0)
+    settings_.deadline = start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(deadline_));
   outputs = session_->run(inputs_, settings_);
   return ms_since(start);
 }

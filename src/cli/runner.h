@@ -23,12 +23,15 @@ class Runner {
   /// Threads of the runs that follow; 0: every CPU of this process.
   void set_threads(int threads) { settings_.parallel = Parallel(threads); }
 
+  /// Seconds that each of the runs that follow may take; 0: any time.
+  void set_deadline(double seconds) { deadline_ = seconds; }
+
   /// Runs once; SIGINT cancels. Returns the wall time in milliseconds.
   double run(std::vector<Value>& outputs, std::vector<engine::Sample>* profile = nullptr);
 
  private:
   std::shared_ptr<const engine::Model> model_;
-  double load_ms_ = 0;
+  double load_ms_ = 0, deadline_ = 0;
   std::vector<Value> inputs_;
   std::unique_ptr<engine::Session> session_;
   engine::RunSettings settings_;
