@@ -279,12 +279,31 @@ void Execution::place_known(const Layout& layout, size_t index, bool same) {
   plan::write_known(info, bindings_, s.view);
 }
 
+std::shared_ptr<std::byte> Execution::allocate_arena(const Layout& layout) const {
+  try {
+    return allocate(DType::kU8, layout.arena_bytes);
+  } catch (Error& e) {
+    // The largest value tells best what takes the memory.
+    const SlotInfo* largest = nullptr;
+    int64_t most = -1;
+    for (const Layout::Place& p : layout.places) {
+      const SlotInfo& info = program_.slots[static_cast<size_t>(p.slot)];
+      const int64_t bytes = dtype_bytes(info.fact.dtype, p.extents.count());
+      if (info.storage != Storage::kArena || bytes <= most) continue;
+      most = bytes;
+      largest = &info;
+    }
+    if (largest) e.within(cat("value '", largest->name, "' of ", most, " bytes"));
+    throw;
+  }
+}
+
 void Execution::start_segment(int segment, std::span<const Tensor> outputs) {
   const auto at = static_cast<size_t>(segment);
   auto layout = layouts_.find_growing(segment, bindings_);
   if (layout->arena_bytes > arena_bytes_[at]) {
     arenas_[at].reset();
-    arenas_[at] = allocate(DType::kU8, layout->arena_bytes);
+    arenas_[at] = allocate_arena(*layout);
     arena_bytes_[at] = layout->arena_bytes;
     current_[at].reset();
   }

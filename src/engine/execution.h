@@ -89,6 +89,7 @@ class Execution {
   void release();
   void bind_inputs(std::span<const Value> inputs);
   void bind_dims(const ir::Fact& fact, const Extents& extents, const std::string& name);
+  std::shared_ptr<std::byte> allocate_arena(const plan::Layout& layout) const;
   void start_segment(int segment, std::span<const Tensor> outputs);
   void place_known(const plan::Layout& layout, size_t index, bool same);
   void place(const plan::Layout::Place& place, std::byte* arena, std::span<const Tensor> outputs);

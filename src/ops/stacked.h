@@ -6,6 +6,7 @@
 
 #include "ir/fact.h"
 #include "ir/run_context.h"
+#include "tensor/memory_budget.h"
 
 namespace sdx::ops {
 
@@ -19,7 +20,7 @@ class Stacked {
   Tensor finish(const ir::Fact& fact, int64_t axis, bool reverse) const;
 
  private:
-  std::vector<Tensor> items_;
+  std::vector<Tensor, ChargedAllocator<Tensor>> items_;
 };
 
 /// The one element of a condition or trip count; throws InvalidInput where there is not exactly one.

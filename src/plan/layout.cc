@@ -22,6 +22,18 @@ bool grows(const std::vector<Dim>& dims, const Program& program) {
   return std::ranges::any_of(dims, [&](const Dim& d) { return grows(d, program); });
 }
 
+/// The sizes of a value, small enough for a tensor.
+std::optional<Extents> sizes_of(const SlotInfo& slot, std::span<const int64_t> bindings) {
+  try {
+    auto extents = slot.fact.shape.evaluate(bindings);
+    if (extents) extents->count();
+    return extents;
+  } catch (Error& e) {
+    e.within(cat("value '", slot.name, "'"));
+    throw;
+  }
+}
+
 /// The elements of a value whose expressions are known, in its own type.
 Tensor evaluate_known(const SlotInfo& slot, std::span<const int64_t> bindings) {
   auto extents = slot.fact.shape.evaluate(bindings);
@@ -109,7 +121,7 @@ std::shared_ptr<const Layout> make_layout(const Program& program, int segment, s
     }
     if (slot.storage != Storage::kArena && slot.storage != Storage::kOutput && slot.storage != Storage::kAlias)
       continue;
-    auto extents = slot.fact.shape.evaluate(bindings);
+    auto extents = sizes_of(slot, bindings);
     if (!extents)
       fail(ErrorKind::kInternal, "the shape ", slot.fact.shape.text(), " of '", slot.name, "' has an unbound symbol");
     if (slot.storage == Storage::kArena) {

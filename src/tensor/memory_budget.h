@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <new>
 
 namespace sdx {
 
@@ -26,6 +27,31 @@ class MemoryBudget {
   std::atomic<int64_t> peak_{0};
 };
 
+/// An allocator that charges the budget of the thread that made it, for containers that grow with a run.
+template <class T>
+class ChargedAllocator {
+ public:
+  using value_type = T;
+  ChargedAllocator();
+  template <class U>
+  ChargedAllocator(const ChargedAllocator<U>& other) : budget_(other.budget()) {}  // NOLINT: implicit by design
+
+  T* allocate(size_t count) {
+    const size_t bytes = count * sizeof(T);
+    if (budget_) budget_->take(static_cast<int64_t>(bytes));
+    return static_cast<T*>(::operator new(bytes));
+  }
+  void deallocate(T* memory, size_t count) {
+    if (budget_) budget_->give(static_cast<int64_t>(count * sizeof(T)));
+    ::operator delete(memory);
+  }
+  const std::shared_ptr<MemoryBudget>& budget() const { return budget_; }
+  bool operator==(const ChargedAllocator&) const = default;
+
+ private:
+  std::shared_ptr<MemoryBudget> budget_;
+};
+
 /// While it lives, allocations of this thread are charged to the budget.
 class MemoryScope {
  public:
@@ -40,5 +66,8 @@ class MemoryScope {
  private:
   std::shared_ptr<MemoryBudget> outer_;
 };
+
+template <class T>
+ChargedAllocator<T>::ChargedAllocator() : budget_(MemoryScope::current()) {}
 
 }  // namespace sdx

@@ -13,6 +13,9 @@ namespace {
 
 constexpr std::align_val_t kAlignment{64};
 
+/// What a block takes beside its elements: the heap's header, the shared count with its deleter.
+constexpr int64_t kBlockBytes = 128;
+
 void* take_memory(size_t bytes) {
   return bytes >= kLargeBlockBytes ? map_pages(bytes) : ::operator new(bytes, kAlignment, std::nothrow);
 }
@@ -27,10 +30,10 @@ void give_memory(std::byte* memory, size_t bytes) {
 std::shared_ptr<std::byte> allocate(DType dtype, int64_t count) {
   const int64_t bytes = std::max<int64_t>(1, dtype_bytes(dtype, count));
   std::shared_ptr<MemoryBudget> budget = MemoryScope::current();
-  if (budget) budget->take(bytes);
+  if (budget) budget->take(bytes + kBlockBytes);
   auto* memory = static_cast<std::byte*>(take_memory(static_cast<size_t>(bytes)));
   if (!memory) {
-    if (budget) budget->give(bytes);
+    if (budget) budget->give(bytes + kBlockBytes);
     fail(ErrorKind::kResource, "cannot allocate ", bytes, " bytes for a tensor of ", dtype_name(dtype));
   }
   const int64_t strings = dtype == DType::kString ? count : 0;
@@ -38,7 +41,7 @@ std::shared_ptr<std::byte> allocate(DType dtype, int64_t count) {
   return {memory, [=](std::byte* p) {
             std::destroy_n(reinterpret_cast<std::string*>(p), strings);
             give_memory(p, static_cast<size_t>(bytes));
-            if (budget) budget->give(bytes);
+            if (budget) budget->give(bytes + kBlockBytes);
           }};
 }
 
