@@ -10,6 +10,7 @@
 #include "cli/npy.h"
 #include "cli/npz.h"
 #include "cli/random_inputs.h"
+#include "tensor/memory_budget.h"
 
 namespace sdx::cli {
 namespace {
@@ -127,6 +128,7 @@ void add_input_flags(Subcommand& command, InputFlags& flags) {
 }
 
 std::vector<Value> make_inputs(const engine::Model& model, const InputFlags& flags) {
+  MemoryScope scope(model.budget());
   return InputReader(model, flags).read();
 }
 

@@ -74,11 +74,11 @@ void describe_program(const InspectFlags& flags, Json& out) {
                     {"rewrite", model->times().rewrite},
                     {"plan", model->times().plan}};
   try {
+    const int64_t before = model->budget()->used();
     const std::vector<Value> inputs = make_inputs(*model, flags.inputs);
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (inputs[i].is_tensor()) out["memory"]["shapes"][model->inputs()[i].name] = inputs[i].tensor().extents().text();
     }
-    const int64_t before = model->budget()->used();
     engine::RunSettings settings;
     settings.parallel = Parallel(flags.model.threads);
     engine::Session(model).run(inputs, settings);
@@ -122,8 +122,9 @@ void run(const InspectFlags& flags) {
     std::printf("%s\n", report.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
   else
     print_text(report);
-  constexpr int kUnsupportedModel = 3;
-  if (!supported) exit_with(kUnsupportedModel);
+  std::fflush(stdout);
+  // The error is the one that loading gives.
+  if (!supported) import::import_model(file);
 }
 
 }  // namespace

@@ -11,9 +11,14 @@ template class nlohmann::basic_json<nlohmann::ordered_map>;
 namespace sdx::cli {
 namespace {
 
+/// Deeper than any tensor, far from where handling a document could end the stack.
+constexpr int kMaxDepth = 64;
+
 Extents extents_of(const Json& json) {
   Extents out;
   for (const Json* at = &json; at->is_array(); at = &at->front()) {
+    if (out.rank() == kMaxRank)
+      fail(ErrorKind::kInvalidInput, "the arrays are nested deeper than ", kMaxRank, ", the most axes of a tensor");
     out.push_back(static_cast<int64_t>(at->size()));
     if (at->empty()) break;
   }
@@ -58,8 +63,12 @@ void fill(const Json& json, const View& out, int depth, int64_t& at) {
 }  // namespace
 
 Json parse_json(std::string_view text) {
+  const Json::parser_callback_t shallow = [](int depth, Json::parse_event_t, Json&) {
+    if (depth > kMaxDepth) fail(ErrorKind::kInvalidInput, "the JSON is nested deeper than ", kMaxDepth);
+    return true;
+  };
   try {
-    return Json::parse(text);
+    return Json::parse(text, shallow);
   } catch (const Json::exception& e) {
     fail(ErrorKind::kInvalidInput, "the JSON is broken: ", e.what());
   }

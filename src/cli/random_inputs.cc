@@ -1,6 +1,8 @@
 // Random inputs: values by what each input is for.
 #include "cli/random_inputs.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -86,6 +88,15 @@ int64_t past_length(const engine::Model& model, Sizes& sizes) {
   return 0;
 }
 
+/// Memory is handed out before it is there; filling more than there is would end the process.
+void require_memory(const engine::Port& port, const Extents& extents) {
+  const int64_t there = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  const int64_t bytes = dtype_bytes(port.fact.dtype, extents.count());
+  if (bytes <= there) return;
+  fail(ErrorKind::kResource, "input '", port.name, "' of shape ", extents.text(), " takes ", bytes,
+       " bytes but this machine has ", there, "; give a smaller shape with --shape");
+}
+
 }  // namespace
 
 void fill_random(const engine::Model& model, Sizes& sizes, uint64_t seed, std::vector<Value>& values) {
@@ -97,7 +108,9 @@ void fill_random(const engine::Model& model, Sizes& sizes, uint64_t seed, std::v
       fail(ErrorKind::kInvalidInput, "input '", port.name, "' is a ", port.fact.text(),
            "; only tensors can be made up");
     }
-    Tensor tensor(port.fact.dtype, sizes.extents_of(port));
+    const Extents extents = sizes.extents_of(port);
+    require_memory(port, extents);
+    Tensor tensor(port.fact.dtype, extents);
     int64_t below = indexed_rows(model.program(), model.program().inputs[i]);
     if (below == 0) below = holds(port.name, "input_ids") ? 100 : 2;
     // Each input has its own stream, so that giving one leaves the others as they are.
