@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <unordered_map>
 
 #include "import/convert.h"
@@ -87,7 +88,11 @@ class Importer {
     graph.name = std::string(view.name);
     Scope scope{graph, nullptr};
     add_initializers(view, scope);
+    std::set<std::string_view> given;
     for (const auto& input : view.inputs) {
+      if (!given.insert(input.name).second)
+        fail(ErrorKind::kInvalidModel, "two inputs are named '", input.name, "'; names must be unique in a graph");
+      // Older files name initializers among the inputs.
       if (scope.names.contains(input.name)) continue;
       at(cat("input '", input.name, "'"), [&] { scope.define(input.name, add_input(input, graph)); });
     }

@@ -31,6 +31,10 @@ const Fact& InferContext::input(int i) const {
 }
 
 void InferContext::set(int i, Fact fact) {
+  for (int d = 0; fact.shape.has_rank() && d < fact.shape.rank(); ++d) {
+    if (fact.shape[d].known() && fact.shape[d].value() < 0)
+      invalid("output ", i, " would have the shape ", fact.shape.text(), "; sizes must be >= 0");
+  }
   if (i < output_count()) outputs_[static_cast<size_t>(i)] = std::move(fact);
 }
 
