@@ -75,6 +75,20 @@ TEST(ReadConfig, UnknownKeysAreNotedAndWrongValuesRefused) {
   EXPECT_THROW(read("{", ""), Error);
 }
 
+TEST(ReadConfig, AWrongValueIsAFaultOfItsFile) {
+  for (const bool generation : {true, false}) {
+    try {
+      generation ? read(R"({"num_beams": "x"})", R"({"num_beams": 5})") : read("", R"({"num_beams": "x"})");
+      FAIL() << "should be refused";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.kind(), ErrorKind::kInvalidModel);
+      EXPECT_NE(e.message().find(generation ? "/generation_config.json'" : "/config.json'"), std::string::npos)
+          << e.message();
+      EXPECT_NE(e.message().find("'num_beams' is \"x\""), std::string::npos) << e.message();
+    }
+  }
+}
+
 std::string message(const std::string& key, const nlohmann::json& value) {
   GenerationConfig config;
   try {
