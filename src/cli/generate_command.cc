@@ -1,6 +1,7 @@
 // `sardonyx generate`: continues token ids or text with the model of a Hub folder.
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -45,15 +46,19 @@ Json argument_value(const std::string& text) {
 }
 
 std::vector<gen::Ids> rows_of(const std::string& text, const char* flag) {
-  const Json json = parse_json(text);
+  const Json json = Json::parse(text, nullptr, false);
   std::vector<gen::Ids> out;
+  if (json.is_discarded())
+    fail(ErrorKind::kInvalidInput, flag,
+         " is broken JSON: it must be a list of lists of integers, such as [[1, 2, 3]]");
   const char* wanted = " must be a list of lists of integers, such as [[1, 2, 3]]";
   if (!json.is_array()) fail(ErrorKind::kInvalidInput, flag, wanted);
   for (const Json& row : json) {
     if (!row.is_array()) fail(ErrorKind::kInvalidInput, flag, wanted);
     gen::Ids& ids = out.emplace_back();
     for (const Json& id : row) {
-      if (!id.is_number_integer()) fail(ErrorKind::kInvalidInput, flag, wanted);
+      const bool fits = !id.is_number_unsigned() || id.get<uint64_t>() <= INT64_MAX;
+      if (!id.is_number_integer() || !fits) fail(ErrorKind::kInvalidInput, flag, wanted, ", not ", id.dump());
       ids.push_back(id.get<int64_t>());
     }
   }

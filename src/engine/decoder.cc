@@ -72,6 +72,7 @@ class HubDecoder final : public Decoder {
     return encoder_->model().inputs().at(main_input());
   }
   void set_run_settings(const RunSettings& settings) override { settings_ = settings; }
+  Parallel parallel() const override { return settings_.parallel; }
   const Tensor& encoder_states() const override { return states_; }
   int64_t rows() const override { return history_.rows(); }
   int64_t length() const override { return history_.length(); }

@@ -88,6 +88,8 @@ class Decoder {
 
   /// Threads, cancellation, deadline and profile of the runs that follow. What it points to outlives them.
   virtual void set_run_settings(const RunSettings& settings) = 0;
+  /// The threads of those settings.
+  virtual Parallel parallel() const { return {}; }
 
   /// Runs the encoder on `input` (int64 [batch, tokens], or features such as float32 [batch, bins, frames]). `mask`:
   /// int64 [batch, tokens], or undefined where every token counts. Ends what was begun before.

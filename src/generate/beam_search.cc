@@ -42,6 +42,7 @@ class BeamSearch {
 
  private:
   std::vector<Lane> start() const;
+  void scale_rows(std::span<const float> logits);
   void advance(Lane& lane, std::span<const float> logits);
   void advance_group(Lane& lane, size_t group, std::span<const float> logits);
   void collect(Lane& lane, size_t group, std::span<const float> logits);
@@ -54,6 +55,7 @@ class BeamSearch {
   const GenerationConfig& config_;
   size_t groups_, group_size_;
   std::vector<float> scores_;
+  std::vector<float> maxima_, log_sums_;  ///< of the decoder's rows
   TopCandidates best_;
   std::vector<Candidate>
       chosen_;                  ///< candidates of a group from the best; index: beam of the group * vocabulary + token
@@ -87,12 +89,27 @@ std::vector<Lane> BeamSearch::start() const {
 void BeamSearch::offer_sampled(const Beam& beam, size_t sequence) {
   StepRandom random(search_.hooks.seed, sequence, beam.ids.size());
   for (size_t i = 0; i < scores_.size(); ++i) {
-    const double noise = -std::log(-std::log(random.next()));
     const bool possible = scores_[i] > -std::numeric_limits<float>::infinity();
-    best_.offer(possible ? static_cast<float>(scores_[i] + noise) : scores_[i],
-                static_cast<int64_t>(sampled_.size() + i));
+    const double noise = possible ? -std::log(-std::log(random.next())) : 0;
+    best_.offer(static_cast<float>(scores_[i] + noise), static_cast<int64_t>(sampled_.size() + i));
   }
   sampled_.insert(sampled_.end(), scores_.begin(), scores_.end());
+}
+
+/// What makes log-probabilities of the decoder's logits.
+void BeamSearch::scale_rows(std::span<const float> logits) {
+  const auto width = static_cast<int64_t>(search_.vocabulary());
+  const auto rows = static_cast<int64_t>(logits.size()) / width;
+  maxima_.resize(static_cast<size_t>(rows));
+  log_sums_.resize(static_cast<size_t>(rows));
+  search_.decoder.parallel().run(rows, grain_for(width), [&](int64_t begin, int64_t end, int) {
+    kernels::log_sum_rows(logits.data(), maxima_.data(), log_sums_.data(), width, begin, end);
+  });
+  for (int64_t r = 0; r < rows && !config_.remove_invalid_values; ++r) {
+    if (std::isnan(log_sums_[static_cast<size_t>(r)]))
+      fail(ErrorKind::kInvalidInput, "the model gives logits for row ", r,
+           " that are not finite numbers; check what it is given and its weights, or set remove_invalid_values=true");
+  }
 }
 
 void BeamSearch::collect(Lane& lane, size_t group, std::span<const float> logits) {
@@ -102,17 +119,22 @@ void BeamSearch::collect(Lane& lane, size_t group, std::span<const float> logits
   for (size_t b = 0; b < group_size_; ++b) {
     const size_t number = group * group_size_ + b;
     const Beam& beam = lane.beams[number];
-    kernels::log_softmax_rows(logits.data() + static_cast<size_t>(beam.row) * width, scores_.data(),
-                              static_cast<int64_t>(width), 0, 1);
+    const auto row = static_cast<size_t>(beam.row);
+    const auto own = logits.subspan(row * width, width);
+    if (search_.processors.empty() && !config_.do_sample) {
+      best_.offer(own, static_cast<int64_t>(b * width), {maxima_[row], log_sums_[row], beam.score});
+      continue;
+    }
+    kernels::subtract_log_sum(own.data(), scores_.data(), static_cast<int64_t>(width), maxima_[row], log_sums_[row]);
     const size_t prompt = search_.numbers[lane.prompt];
     const RowState state{beam.ids, prompt, prompt * group_size_ + b, group_tokens_};
     apply(search_.processors, scores_, state);
-    for (float& s : scores_) s += beam.score;
     if (config_.do_sample) {
+      for (float& s : scores_) s += beam.score;
       apply(search_.warpers, scores_, state);
       offer_sampled(beam, search_.numbers[lane.prompt] * lane.beams.size() + number);
     } else {
-      best_.offer(scores_, static_cast<int64_t>(b * width));
+      best_.offer(scores_, static_cast<int64_t>(b * width), {0, 0, beam.score});
     }
   }
   chosen_.assign(best_.best().begin(), best_.best().end());
@@ -148,8 +170,8 @@ void BeamSearch::take(Lane& lane, size_t group) {
     beam.logprobs.push_back(logprob);
   }
   if (taken < group_size_)
-    fail(ErrorKind::kInvalidInput, "only ", taken, " of ", group_size_, " beams can go on with a vocabulary of ", width,
-         " tokens; lower num_beams");
+    fail(ErrorKind::kInvalidInput, "only ", taken, " of ", group_size_, " beams have a token to go on with, of ", width,
+         "; loosen the processors or lower num_beams");
 }
 
 void BeamSearch::advance_group(Lane& lane, size_t group, std::span<const float> logits) {
@@ -206,6 +228,7 @@ Hypotheses BeamSearch::run() {
   while (!logits.empty()) {
     parents.clear();
     next.clear();
+    scale_rows(logits);
     std::erase_if(running, [&](Lane* lane) {
       advance(*lane, logits);
       ++search_.new_tokens;

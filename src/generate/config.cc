@@ -1,6 +1,8 @@
 // GenerationConfig: which argument sets what, and what values they take.
 #include "generate/config.h"
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
 #include <nlohmann/json.hpp>
 
@@ -18,9 +20,12 @@ using Setter = std::function<void(GenerationConfig&, const std::string&, const J
 }
 
 int64_t to_int(const std::string& key, const Json& value) {
-  if (value.is_number_float() && value.get<double>() == static_cast<double>(static_cast<int64_t>(value.get<double>())))
+  constexpr double kMost = 0x1p62;
+  if (value.is_number_float() && std::abs(value.get<double>()) <= kMost &&
+      std::floor(value.get<double>()) == value.get<double>())
     return static_cast<int64_t>(value.get<double>());
-  if (!value.is_number_integer()) refuse(key, value, "an integer");
+  const bool fits = !value.is_number_unsigned() || value.get<uint64_t>() <= static_cast<uint64_t>(kMost);
+  if (!value.is_number_integer() || !fits) refuse(key, value, "an integer of at most 2^62");
   return value.get<int64_t>();
 }
 
@@ -153,7 +158,11 @@ void set_sequence_bias(GenerationConfig& c, const std::string& key, const Json& 
   if (!value.is_array()) refuse(key, value, wanted);
   for (const Json& item : value) {
     if (!item.is_array() || item.size() != 2 || !item[0].is_array() || item[0].empty()) refuse(key, value, wanted);
-    c.sequence_bias.emplace_back(to_ids(key, item[0]), to_number(key, item[1]));
+    const Ids tokens = to_ids(key, item[0]);
+    const double bias = to_number(key, item[1]);
+    // As in a dictionary, the last one counts.
+    std::erase_if(c.sequence_bias, [&](const auto& s) { return s.first == tokens; });
+    c.sequence_bias.emplace_back(tokens, bias);
   }
 }
 
@@ -260,6 +269,38 @@ bool is_unsupported(const std::string& key) {
   return false;
 }
 
+/// Insertions, deletions and replacements of letters that make `b` of `a`.
+size_t distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+/// The arguments whose names resemble `key`, the nearest first, as the end of a message.
+std::string near_names(const std::string& key) {
+  std::vector<std::pair<size_t, std::string>> found;
+  for (const auto& [name, setter] : setters()) {
+    const size_t far = key.size() > 40 ? 40 : distance(key, name);
+    const bool part = key.size() >= 4 && name.find(key) != std::string::npos;
+    if (part || far <= std::max<size_t>(2, name.size() / 3))
+      found.emplace_back(part ? std::min<size_t>(far, 3) : far, name);
+  }
+  if (found.empty()) return "check the spelling";
+  std::ranges::stable_sort(found, {}, &std::pair<size_t, std::string>::first);
+  std::string out = "did you mean ";
+  for (size_t i = 0; i < std::min<size_t>(found.size(), 3); ++i) out += (i ? " or '" : "'") + found[i].second + "'";
+  return out + "?";
+}
+
 }  // namespace
 
 void set_argument(GenerationConfig& config, const std::string& key, const Json& value) {
@@ -270,7 +311,7 @@ void set_argument(GenerationConfig& config, const std::string& key, const Json& 
     if (asks_nothing(key, value)) return;
     fail(ErrorKind::kUnsupportedModel, "argument '", key, "' of generate() is not implemented; leave it out");
   }
-  fail(ErrorKind::kInvalidInput, "generate() has no argument '", key, "'; check the spelling");
+  fail(ErrorKind::kInvalidInput, "generate() has no argument '", key, "'; ", near_names(key));
 }
 
 }  // namespace sdx::generate

@@ -12,6 +12,13 @@ void check(const GenerationConfig& c) {
   if (c.num_beams % c.num_beam_groups != 0)
     fail(ErrorKind::kInvalidInput, "num_beams is ", c.num_beams, " but must be a multiple of num_beam_groups, ",
          c.num_beam_groups);
+  // Rows of a decoder know what they have in common with each other: memory is quadratic in their number.
+  constexpr int64_t kMostBeams = 4096;
+  for (const auto& [name, value] :
+       {std::pair{"num_beams", c.num_beams}, {"num_return_sequences", c.num_return_sequences}}) {
+    if (value > kMostBeams)
+      fail(ErrorKind::kInvalidInput, name, " is ", value, " but must be at most ", kMostBeams, "; lower it");
+  }
   if (c.num_beam_groups > 1 && c.do_sample)
     fail(ErrorKind::kInvalidInput, "beam groups do not sample; set do_sample=false or num_beam_groups=1");
   if (c.num_beam_groups > 1 && c.diversity_penalty <= 0)

@@ -116,16 +116,17 @@ GenerationConfig read_config(const std::filesystem::path& folder, std::vector<st
   const auto generation = read_object(folder / "generation_config.json");
   const auto model = read_object(folder / "config.json");
   const bool derived = generation && generation->value("_from_model_config", Json(false)) == true;
+  const bool by_model = model && (!generation || (derived && sets_generation(*model)));
   try {
-    const bool by_model = model && (!generation || (derived && sets_generation(*model)));
     GenerationConfig out = by_model     ? from_model(*model)
                            : generation ? from_generation(*generation, notes)
                                         : GenerationConfig{};
     if (model) out.positions = position_limit(*model);
     return out;
-  } catch (Error& e) {
-    e.within(cat("folder '", folder.string(), "'"));
-    throw;
+  } catch (const Error& e) {
+    // What a file says is no mistake of the caller's.
+    fail(ErrorKind::kInvalidModel, "'", (folder / (by_model ? "config.json" : "generation_config.json")).string(),
+         "': ", e.message(), "; correct the file");
   }
 }
 

@@ -4,7 +4,6 @@
 
 #include "generate/choose.h"
 #include "generate/search.h"
-#include "kernels/softmax.h"
 
 namespace sdx::generate {
 namespace {
@@ -92,15 +91,14 @@ Hypotheses ContrastiveSearch::start() {
 void ContrastiveSearch::collect_options() {
   const size_t width = search_.vocabulary();
   TopCandidates best;
-  std::vector<float> probabilities(width);
   options_.clear();
   for (size_t r = 0; r < rows_.size(); ++r) {
     const std::span<float> scores(scores_.data() + r * width, width);
     const size_t number = search_.numbers[rows_[r].prompt];
     apply(search_.processors, scores, {rows_[r].out->ids, number, number});
-    kernels::log_softmax_rows(scores.data(), probabilities.data(), static_cast<int64_t>(width), 0, 1);
+    require_numbers(scores);
     best.reset(count_);
-    best.offer(probabilities, 0);
+    best.offer(scores, 0, log_softmax(scores));
     for (const Candidate& c : best.best()) options_.push_back({c.index, std::exp(c.score)});
   }
 }

@@ -217,7 +217,9 @@ Plan plan(engine::Decoder& decoder, const Prompts& prompts, const GenerationConf
   require_tokens(out.prompts, decoder.vocabulary(), decoder.is_encoder_decoder() ? "the decoder's ids" : "the prompts");
   if (!c.pad_token_id && !c.eos_token_id.empty()) c.pad_token_id = c.eos_token_id.front();
   out.setting.prompt_length = static_cast<int64_t>(out.prompts[0].size());
-  if (c.max_new_tokens) c.max_length = out.setting.prompt_length + *c.max_new_tokens;
+  // Neither needs to be near the greatest number for "as many as fit".
+  constexpr int64_t kMostTokens = int64_t{1} << 40;
+  if (c.max_new_tokens) c.max_length = out.setting.prompt_length + std::min(*c.max_new_tokens, kMostTokens);
   if (c.max_length <= out.setting.prompt_length)
     fail(ErrorKind::kInvalidInput, "the prompt has ", out.setting.prompt_length, " tokens but max_length is ",
          c.max_length, ", so that none can follow; raise max_length or set max_new_tokens");

@@ -3,7 +3,6 @@
 
 #include "generate/choose.h"
 #include "generate/search.h"
-#include "kernels/softmax.h"
 
 namespace sdx::generate {
 namespace {
@@ -18,7 +17,7 @@ struct Row {
 /// Chooses tokens; keeps the scratch memory of that.
 class Chooser {
  public:
-  explicit Chooser(Search& search) : search_(search), scores_(search.vocabulary()), logprobs_(search.vocabulary()) {}
+  explicit Chooser(Search& search) : search_(search), scores_(search.vocabulary()) {}
 
   /// The next token of a row whose logits these are; its log-probability is added to the score.
   int64_t choose(std::span<const float> logits, const Row& row) {
@@ -28,19 +27,21 @@ class Chooser {
       std::ranges::copy(logits, scores_.begin());
       const RowState state{row.out->ids, search_.numbers[row.prompt], row.sequence};
       apply(search_.processors, scores_, state);
+      require_numbers(scores_);
       if (config.do_sample) apply(search_.warpers, scores_, state);
       scores = scores_;
+    } else {
+      require_numbers(logits);
     }
     int64_t token = 0;
     if (config.do_sample) {
       StepRandom random(search_.hooks.seed, row.sequence, row.out->ids.size());
-      token = sample(scores, random);
+      token = sample(scores, random, probabilities_);
     } else {
       token = argmax(scores);
     }
     if (config.output_scores) {
-      kernels::log_softmax_rows(scores.data(), logprobs_.data(), static_cast<int64_t>(scores.size()), 0, 1);
-      const double logprob = logprobs_[static_cast<size_t>(token)];
+      const double logprob = log_softmax(scores)(scores[static_cast<size_t>(token)]);
       row.out->score += logprob;
       row.out->logprobs.push_back(logprob);
     }
@@ -49,7 +50,7 @@ class Chooser {
 
  private:
   Search& search_;
-  std::vector<float> scores_, logprobs_;
+  std::vector<float> scores_, probabilities_;
 };
 
 Hypotheses start(const Search& search, std::vector<Row>& rows) {

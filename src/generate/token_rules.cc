@@ -33,18 +33,22 @@ void force(std::span<float> scores, const Ids& tokens) {
 }  // namespace
 
 Processor sequence_bias(std::vector<std::pair<Ids, double>> sequences) {
-  return
-      [all = std::move(sequences), late = std::vector<float>()](std::span<float> scores, const RowState& row) mutable {
-        late.assign(scores.size(), 0);
-        for (const auto& [ids, bias] : all) {
-          // Sequences longer than the row are left out even where their first part would fit.
-          if (!is_token(scores, ids.back()) || (ids.size() > 1 && ids.size() > row.ids.size())) continue;
-          const auto tail = row.ids.last(ids.size() - 1);
-          if (std::equal(tail.begin(), tail.end(), ids.begin()))
-            late[static_cast<size_t>(ids.back())] += static_cast<float>(bias);
-        }
-        for (size_t i = 0; i < scores.size(); ++i) scores[i] += late[i];
-      };
+  // Those that end in the same token lie together, in the order in which their biases are summed up.
+  std::ranges::stable_sort(sequences, {}, [](const auto& s) { return s.first.back(); });
+  return [all = std::move(sequences)](std::span<float> scores, const RowState& row) {
+    for (size_t i = 0; i < all.size();) {
+      const int64_t token = all[i].first.back();
+      float sum = 0;
+      for (; i < all.size() && all[i].first.back() == token; ++i) {
+        const Ids& ids = all[i].first;
+        // Sequences longer than the row are left out even where their first part would fit.
+        if (ids.size() > 1 && ids.size() > row.ids.size()) continue;
+        const auto tail = row.ids.last(ids.size() - 1);
+        if (std::equal(tail.begin(), tail.end(), ids.begin())) sum += static_cast<float>(all[i].second);
+      }
+      if (is_token(scores, token)) scores[static_cast<size_t>(token)] += sum;
+    }
+  };
 }
 
 Processor suppress(Ids tokens) {

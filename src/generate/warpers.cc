@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "generate/logits.h"
+#include "kernels/softmax.h"
 
 namespace sdx::generate {
 namespace {
@@ -13,24 +13,30 @@ constexpr float kForbidden = -std::numeric_limits<float>::infinity();
 
 /// Scratch memory of a warper.
 struct Scratch {
-  std::vector<double> probabilities;
+  std::vector<float> probabilities;
   std::vector<uint32_t> order;
   std::vector<float> sorted;
+  std::vector<float> kept;
 };
 
-/// Softmax in double precision.
-void softmax(std::span<const float> scores, std::vector<double>& out) {
-  const float top = *std::ranges::max_element(scores);
+void softmax(std::span<const float> scores, std::vector<float>& out) {
   out.resize(scores.size());
-  double sum = 0;
-  for (size_t i = 0; i < scores.size(); ++i) sum += out[i] = std::exp(static_cast<double>(scores[i]) - top);
-  for (double& p : out) p /= sum;
+  kernels::softmax_rows(scores.data(), out.data(), static_cast<int64_t>(scores.size()), 0, 1);
 }
 
-double entropy(const std::vector<double>& probabilities) {
+double entropy(const std::vector<float>& probabilities) {
   double out = 0;
   for (double p : probabilities) out -= p > 0 ? p * std::log(p) : 0;
   return out;
+}
+
+/// Tokens of a probability above 0; after top-k they are few.
+void list_possible(Scratch& s) {
+  s.order.clear();
+  s.order.reserve(s.probabilities.size());
+  for (uint32_t i = 0; i < s.probabilities.size(); ++i) {
+    if (s.probabilities[i] > 0) s.order.push_back(i);
+  }
 }
 
 /// The k-th greatest score, or the least where there are fewer.
@@ -69,18 +75,19 @@ Processor top_k(int64_t k, int64_t keep) {
 Processor top_p(double p, int64_t keep) {
   return [p, keep = static_cast<size_t>(keep), s = Scratch()](std::span<float> scores, const RowState&) mutable {
     softmax(scores, s.probabilities);
-    s.order.resize(scores.size());
-    std::iota(s.order.begin(), s.order.end(), 0U);
-    // Only what is not forbidden yet has to be sorted: after top-k that is little.
-    const auto end = std::partition(s.order.begin(), s.order.end(), [&](uint32_t i) { return s.probabilities[i] > 0; });
-    std::sort(s.order.begin(), end, [&](uint32_t a, uint32_t b) {
+    list_possible(s);
+    std::ranges::sort(s.order, [&](uint32_t a, uint32_t b) {
       return s.probabilities[a] != s.probabilities[b] ? s.probabilities[a] > s.probabilities[b] : a < b;
     });
     double above = 0;
-    for (size_t rank = 0; rank < s.order.size(); ++rank) {
-      if (above >= p && rank >= keep) scores[s.order[rank]] = kForbidden;
-      above += s.probabilities[s.order[rank]];
-    }
+    size_t kept = 0;
+    while (kept < s.order.size() && (above < p || kept < keep)) above += s.probabilities[s.order[kept++]];
+    if (kept < keep) return;
+    s.kept.clear();
+    s.kept.reserve(scores.size());
+    for (uint32_t i : std::span(s.order).first(kept)) s.kept.push_back(scores[i]);
+    std::ranges::fill(scores, kForbidden);
+    for (size_t i = 0; i < kept; ++i) scores[s.order[i]] = s.kept[i];
   };
 }
 
@@ -96,11 +103,16 @@ Processor typical_p(double p, int64_t keep) {
              std::span<float> scores, const RowState&) mutable {
     softmax(scores, s.probabilities);
     const double h = entropy(s.probabilities);
+    list_possible(s);
     distance.resize(scores.size());
-    for (size_t i = 0; i < scores.size(); ++i) distance[i] = std::abs(-std::log(s.probabilities[i]) - h);
-    s.order.resize(scores.size());
-    std::iota(s.order.begin(), s.order.end(), 0U);
-    std::ranges::stable_sort(s.order, {}, [&](uint32_t i) { return distance[i]; });
+    for (uint32_t i : s.order) distance[i] = std::abs(-std::log(static_cast<double>(s.probabilities[i])) - h);
+    std::ranges::sort(s.order, [&](uint32_t a, uint32_t b) {
+      return distance[a] != distance[b] ? distance[a] < distance[b] : a < b;
+    });
+    if (s.order.size() < keep) return;
+    for (size_t i = 0; i < scores.size(); ++i) {
+      if (!(s.probabilities[i] > 0)) scores[i] = kForbidden;
+    }
     double sum = 0;
     size_t last = 0;
     while (last + 1 < s.order.size() && (sum += s.probabilities[s.order[last]]) < p) ++last;

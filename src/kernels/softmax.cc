@@ -100,12 +100,23 @@ void softmax_masked_rows(const float* x, float* y, int64_t cols, float scale, co
   for (int64_t r = begin; r < end; ++r) softmax_row(x + r * cols, y + r * cols, cols, Masked{mask.row(r), scale});
 }
 
+void log_sum_rows(const float* x, float* max, float* log_sum, int64_t cols, int64_t begin, int64_t end) {
+  for (int64_t r = begin; r < end; ++r) {
+    max[r] = row_max(x + r * cols, cols, Plain());
+    log_sum[r] = std::log(row_exponentials(x + r * cols, nullptr, cols, max[r], Plain()));
+  }
+}
+
+void subtract_log_sum(const float* x, float* y, int64_t n, float max, float log_sum) {
+  const VF shift = constant(max), rest = constant(log_sum);
+  map_floats(x, y, n, [&](VF v) { return hn::Sub(hn::Sub(v, shift), rest); });
+}
+
 void log_softmax_rows(const float* x, float* y, int64_t cols, int64_t begin, int64_t end) {
   for (int64_t r = begin; r < end; ++r) {
-    const float* row = x + r * cols;
-    const float max = row_max(row, cols, Plain());
-    const VF shift = constant(max), log_sum = constant(std::log(row_exponentials(row, nullptr, cols, max, Plain())));
-    map_floats(row, y + r * cols, cols, [&](VF v) { return hn::Sub(hn::Sub(v, shift), log_sum); });
+    float max = 0, log_sum = 0;
+    log_sum_rows(x + r * cols, &max, &log_sum, cols, 0, 1);
+    subtract_log_sum(x + r * cols, y + r * cols, cols, max, log_sum);
   }
 }
 
@@ -171,6 +182,8 @@ namespace sdx::kernels {
 HWY_EXPORT(softmax_rows);
 HWY_EXPORT(softmax_masked_rows);
 HWY_EXPORT(log_softmax_rows);
+HWY_EXPORT(log_sum_rows);
+HWY_EXPORT(subtract_log_sum);
 HWY_EXPORT(softmax_columns);
 HWY_EXPORT(log_softmax_columns);
 
@@ -179,6 +192,12 @@ void softmax_rows(const float* x, float* y, int64_t cols, int64_t begin, int64_t
 }
 void log_softmax_rows(const float* x, float* y, int64_t cols, int64_t begin, int64_t end) {
   HWY_DYNAMIC_DISPATCH(log_softmax_rows)(x, y, cols, begin, end);
+}
+void log_sum_rows(const float* x, float* max, float* log_sum, int64_t cols, int64_t begin, int64_t end) {
+  HWY_DYNAMIC_DISPATCH(log_sum_rows)(x, max, log_sum, cols, begin, end);
+}
+void subtract_log_sum(const float* x, float* y, int64_t n, float max, float log_sum) {
+  HWY_DYNAMIC_DISPATCH(subtract_log_sum)(x, y, n, max, log_sum);
 }
 void softmax_masked_rows(const float* x, float* y, int64_t cols, float scale, const MaskRows& mask, int64_t begin,
                          int64_t end) {

@@ -13,6 +13,12 @@ void softmax_rows(const float* x, float* y, int64_t cols, int64_t begin, int64_t
 /// y[r][c] = x[r][c] - ln Σ e^(x[r][·]), likewise. Within 1e-6 max(1, |y|).
 void log_softmax_rows(const float* x, float* y, int64_t cols, int64_t begin, int64_t end);
 
+/// What log_softmax_rows subtracts from each row of x [rows, cols]: first max[r], then log_sum[r]. NaN in a row or no
+/// finite maximum makes log_sum[r] NaN.
+void log_sum_rows(const float* x, float* max, float* log_sum, int64_t cols, int64_t begin, int64_t end);
+/// y[i] = (x[i] - max) - log_sum for x [n]; y may be x.
+void subtract_log_sum(const float* x, float* y, int64_t n, float max, float log_sum);
+
 /// Which row of an additive mask belongs to row r of the scores: mask + (r / group) group_stride + (r % period)
 /// row_stride. Scores [b, h, q, k] with a mask [b, 1, 1, k]: group h q, group_stride k, row_stride 0; with [b, 1, q,
 /// k]: group h q, group_stride q k, period q, row_stride k; with [q, k]: group_stride 0, period q, row_stride k.

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "generate/config.h"
@@ -72,6 +73,57 @@ TEST(ReadConfig, UnknownKeysAreNotedAndWrongValuesRefused) {
   EXPECT_THROW(read(R"({"num_beams": "two"})", ""), Error);
   EXPECT_THROW(read("[1]", ""), Error);
   EXPECT_THROW(read("{", ""), Error);
+}
+
+TEST(ReadConfig, AWrongValueIsAFaultOfItsFile) {
+  for (const bool generation : {true, false}) {
+    try {
+      generation ? read(R"({"num_beams": "x"})", R"({"num_beams": 5})") : read("", R"({"num_beams": "x"})");
+      FAIL() << "should be refused";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.kind(), ErrorKind::kInvalidModel);
+      EXPECT_NE(e.message().find(generation ? "/generation_config.json'" : "/config.json'"), std::string::npos)
+          << e.message();
+      EXPECT_NE(e.message().find("'num_beams' is \"x\""), std::string::npos) << e.message();
+    }
+  }
+}
+
+std::string message(const std::string& key, const nlohmann::json& value) {
+  GenerationConfig config;
+  try {
+    set_argument(config, key, value);
+    check(config);
+  } catch (const Error& e) {
+    return e.message();
+  }
+  return "";
+}
+
+TEST(SetArgument, NamesTheArgumentsThatAnUnknownOneResembles) {
+  EXPECT_NE(message("num_beam", 4).find("did you mean 'num_beams'"), std::string::npos);
+  EXPECT_NE(message("repitition_penalty", 4).find("'repetition_penalty'"), std::string::npos);
+  EXPECT_NE(message("max_tokens", 4).find("'max_new_tokens'"), std::string::npos);
+  EXPECT_NE(message("xyz", 4).find("check the spelling"), std::string::npos);
+}
+
+TEST(SetArgument, RefusesIntegersThatDoNotFit) {
+  EXPECT_NE(message("max_new_tokens", 1e300).find("must be an integer"), std::string::npos);
+  EXPECT_NE(message("max_new_tokens", UINT64_MAX).find("must be an integer"), std::string::npos);
+  EXPECT_NE(message("max_new_tokens", 1.5).find("must be an integer"), std::string::npos);
+  EXPECT_EQ(message("max_new_tokens", 5.0), "");
+}
+
+TEST(SetArgument, BoundsBeams) {
+  EXPECT_NE(message("num_beams", 100000).find("at most 4096"), std::string::npos);
+  EXPECT_EQ(message("num_beams", 4096), "");
+}
+
+TEST(SetArgument, TheLastBiasOfASequenceCounts) {
+  GenerationConfig config;
+  set_argument(config, "sequence_bias", nlohmann::json::parse("[[[1, 2], 3.0], [[4], 1.0], [[1, 2], -2.0]]"));
+  ASSERT_EQ(config.sequence_bias.size(), 2U);
+  EXPECT_EQ(config.sequence_bias[1], (std::pair<Ids, double>({1, 2}, -2.0)));
 }
 
 }  // namespace

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
+#include "base/error.h"
 #include "generate/choose.h"
 #include "generate/logits.h"
 
@@ -62,11 +64,12 @@ double critical(double degrees) {
 void expect_distribution(Processors warpers, const Doubles& wanted, const char* what) {
   constexpr int kDraws = 40000;
   std::vector<int> counts(wanted.size(), 0);
+  std::vector<float> scratch;
   for (int i = 0; i < kDraws; ++i) {
     std::vector<float> row = scores();
     apply(warpers, row, {});
     StepRandom random(20240607, 3, static_cast<uint64_t>(i));
-    ++counts[static_cast<size_t>(sample(row, random))];
+    ++counts[static_cast<size_t>(sample(row, random, scratch))];
   }
   double chi = 0, degrees = -1;
   for (size_t i = 0; i < wanted.size(); ++i) {
@@ -193,6 +196,56 @@ TEST(TopCandidates, KeepsTheGreatestAndOfEqualOnesTheFirst) {
   std::vector<int64_t> indices;
   for (const Candidate& c : top.best()) indices.push_back(c.index);
   EXPECT_EQ(indices, (std::vector<int64_t>{1, 2, 4, 3}));
+}
+
+// Long rows pass over blocks; the result is that of sorting all sums, of equal ones by index.
+TEST(TopCandidates, AgreeWithSortingOverScaledRows) {
+  constexpr size_t kWidth = 1000;
+  std::vector<float> rows, sums;
+  TopCandidates top;
+  top.reset(9);
+  for (size_t r = 0; r < 3; ++r) {
+    std::vector<float> row;
+    for (size_t i = 0; i < kWidth; ++i) {
+      StepRandom random(5, r, i);
+      row.push_back(static_cast<float>(std::round(random.next() * 400) / 20));
+    }
+    LogSoftmax scale = log_softmax(row);
+    scale.sum = -0.3F * static_cast<float>(r);
+    for (float x : row) sums.push_back(scale(x));
+    top.offer(row, static_cast<int64_t>(r * kWidth), scale);
+  }
+  std::vector<size_t> order(sums.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::ranges::stable_sort(order, std::greater(), [&](size_t i) { return sums[i]; });
+  ASSERT_EQ(top.best().size(), 9U);
+  for (size_t k = 0; k < 9; ++k) {
+    EXPECT_EQ(top.best()[k].index, static_cast<int64_t>(order[k])) << k;
+    EXPECT_EQ(top.best()[k].score, sums[order[k]]) << k;
+  }
+}
+
+TEST(TopCandidates, PassOverWhatIsNoNumber) {
+  TopCandidates top;
+  top.reset(2);
+  top.offer(std::vector<float>{std::nanf(""), 1, std::nanf(""), 2}, 0);
+  ASSERT_EQ(top.best().size(), 2U);
+  EXPECT_EQ(top.best()[0].index, 3);
+  EXPECT_EQ(top.best()[1].index, 1);
+}
+
+TEST(LogSoftmax, IsTheLogarithmOfTheProbability) {
+  const auto row = scores();
+  const Doubles p = softmax();
+  const LogSoftmax scale = log_softmax(row);
+  for (size_t i = 0; i < row.size(); ++i) EXPECT_NEAR(scale(row[i]), std::log(p[i]), 1e-5);
+}
+
+TEST(RequireNumbers, RefusesOneThatIsNone) {
+  std::vector<float> row(300, -std::numeric_limits<float>::infinity());
+  EXPECT_NO_THROW(require_numbers(row));
+  row[137] = std::nanf("");
+  EXPECT_THROW(require_numbers(row), Error);
 }
 
 }  // namespace

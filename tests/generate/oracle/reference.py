@@ -18,7 +18,7 @@ DEFAULTS = {
 
 
 class Tie(Exception):
-    """Two candidates are too close to tell which one single precision prefers."""
+    """Two candidates are too close to tell which one single precision prefers, or no numbers at all."""
 
 
 def as_list(value):
@@ -34,6 +34,8 @@ def best(scores, count):
     """(scores, indices) of the greatest, refusing those that are nearly equal."""
     order = np.argsort(-scores, kind="stable")[:count + 1]
     values = scores[order]
+    if np.isnan(values).any():
+        raise Tie
     real = values[values > -1e8]
     if len(real) > 1 and (real[:-1] - real[1:]).min() < CLOSE:
         raise Tie
