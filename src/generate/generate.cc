@@ -124,15 +124,15 @@ std::vector<Ids> decoder_prompts(const GenerationConfig& config, std::vector<Ids
   return out;
 }
 
-/// Padding on the left only; returns how much of it each row has.
-std::vector<size_t> left_padding(const std::vector<Ids>& masks) {
+/// How much padding each row begins with. Where the graph numbers positions itself, there may be none behind it.
+std::vector<size_t> left_padding(const std::vector<Ids>& masks, bool takes_positions) {
   std::vector<size_t> out;
   for (size_t i = 0; i < masks.size(); ++i) {
     const auto first = std::ranges::find(masks[i], 1);
     if (first == masks[i].end()) fail(ErrorKind::kInvalidInput, "the mask of prompt ", i, " hides every token");
-    if (std::find(first, masks[i].end(), 0) != masks[i].end())
+    if (!takes_positions && std::find(first, masks[i].end(), 0) != masks[i].end())
       fail(ErrorKind::kInvalidInput, "the mask of prompt ", i,
-           " has padding after a token; a decoder-only model needs its padding on the left");
+           " has padding after a token; the model takes no position_ids and needs its padding on the left");
     out.push_back(static_cast<size_t>(first - masks[i].begin()));
   }
   return out;
@@ -168,7 +168,7 @@ Hypotheses run(Search& search) {
 std::map<size_t, std::vector<size_t>> groups_of(const engine::Decoder& decoder, const std::vector<Ids>& masks,
                                                 size_t batch) {
   std::map<size_t, std::vector<size_t>> out;
-  const std::vector<size_t> padding = left_padding(masks);
+  const std::vector<size_t> padding = left_padding(masks, decoder.takes_positions());
   const bool apart = !padding.empty() && !decoder.takes_positions();
   for (size_t i = 0; i < batch; ++i) out[apart ? padding[i] : 0].push_back(i);
   return out;

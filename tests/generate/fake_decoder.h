@@ -35,7 +35,7 @@ class FakeDecoder final : public engine::Decoder {
   const std::string& model_type() const override { return type_; }
   bool is_encoder_decoder() const override { return false; }
   bool cached() const override { return true; }
-  bool takes_positions() const override { return true; }
+  bool takes_positions() const override { return positions; }
   engine::DecoderLayout layout() const override { return engine::DecoderLayout::kSingle; }
   int64_t vocabulary() const override { return vocabulary_; }
   const engine::Port& encoder_input() const override { return port_; }
@@ -81,6 +81,7 @@ class FakeDecoder final : public engine::Decoder {
   engine::DecoderStatistics statistics() const override { return {}; }
 
   std::vector<int64_t> forwards;  ///< tokens of each call
+  bool positions = true;          ///< whether it takes them
 
  private:
   std::string type_ = "fake";

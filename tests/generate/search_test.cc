@@ -298,6 +298,8 @@ TEST(Prompts, WhatDoesNotFitIsRefused) {
   };
   EXPECT_NE(message({{{1, 2}, {1}}, {}, {}}, config_of(2)).find("row 1 has 1 tokens but row 0 has 2"),
             std::string::npos);
+  EXPECT_EQ(message({{{1, 2}}, {{1, 0}}, {}}, config_of(2)), "") << "positions tell where padding is";
+  decoder.positions = false;
   EXPECT_NE(message({{{1, 2}}, {{1, 0}}, {}}, config_of(2)).find("left"), std::string::npos);
   EXPECT_NE(message({{{1, 2}}, {{0, 0}}, {}}, config_of(2)).find("hides every token"), std::string::npos);
   EXPECT_NE(message({{{1, 2}}, {{1}}, {}}, config_of(2)).find("1 elements"), std::string::npos);

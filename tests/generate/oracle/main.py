@@ -43,6 +43,10 @@ class Case:
         self.mask = [[0] * n + [1] * (length - n) for n in hidden]
         for row, n in zip(self.prompts, hidden):
             row[:n] = [PAD] * n
+        if self.draw.random() < 0.3:
+            for row in self.mask:
+                row[self.draw.randrange(length)] = 0  # anywhere: positions count what is seen
+                row[-1] = int(self.draw.random() < 0.7 or not any(row[:-1]))
 
     def token(self):
         return self.draw.randrange(VOCABULARY)
