@@ -20,7 +20,11 @@ struct GeneratorOptions {
   std::string layout = "automatic";  ///< files to use: automatic, single, merged, split or no-past
   std::string variant;               ///< suffix of the files to use, such as "quantized"
   int64_t memory_limit = 0;          ///< bytes that loading and running may allocate beyond mapped files; 0: none
-  int64_t cache_limit = 0;           ///< bytes of keys and values; 0: no limit
+  /// A folder in which packed weights are kept, made where there is none; "": they are packed at each load. Later
+  /// processes then load in a fraction of the time and share the memory. May be deleted at any time; what is damaged is
+  /// found and packed again.
+  std::string weight_folder;
+  int64_t cache_limit = 0;  ///< bytes of keys and values; 0: no limit
 };
 
 /// What to generate from, and how.

@@ -140,7 +140,11 @@ struct Options {
   int threads = 0;  ///< threads of a run, the calling one included; 0: every CPU of this process
   Precision precision = Precision::Float32;
   int64_t memory_limit = 0;  ///< bytes that loading and running may allocate beyond mapped files; 0: none
-  bool rewrite = true;       ///< false: the graph runs as it was exported
+  /// A folder in which packed weights are kept, made where there is none; "": they are packed at each load. Later
+  /// processes then load in a fraction of the time and share the memory. May be deleted at any time; what is damaged is
+  /// found and packed again.
+  std::string weight_folder;
+  bool rewrite = true;  ///< false: the graph runs as it was exported
   /// Tokens that the input "attention_mask" (0 and 1 only) excludes are not computed, in models whose attention
   /// excludes exactly those: their rows of the outputs are zeros, the others as without. Batches of mixed lengths run
   /// faster.

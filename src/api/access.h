@@ -1,6 +1,7 @@
-// Access: the way from a public tensor to the internal one and back.
+// Ways from public types to internal ones and back.
 #pragma once
 
+#include "rewrite/weight_folder.h"
 #include "sardonyx/model.h"
 #include "tensor/tensor.h"
 
@@ -22,5 +23,10 @@ struct Access {
                        static_cast<const std::byte*>(t.data_));
   }
 };
+
+/// Null for "".
+inline std::shared_ptr<sdx::rewrite::WeightFolder> weight_folder(const std::string& path) {
+  return path.empty() ? nullptr : std::make_shared<sdx::rewrite::WeightFolder>(path);
+}
 
 }  // namespace sardonyx

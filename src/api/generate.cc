@@ -64,6 +64,7 @@ Generator Generator::load(const std::string& folder, const GeneratorOptions& opt
     internal.layout = sdx::engine::decoder_layout(options.layout);
     internal.variant = options.variant;
     internal.model.memory_limit = options.memory_limit;
+    internal.model.rewrite.weights = weight_folder(options.weight_folder);
     internal.cache_limit = options.cache_limit;
     impl->decoder = sdx::engine::Decoder::open(folder, internal);
     impl->settings.parallel = sdx::Parallel(options.threads);

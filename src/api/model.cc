@@ -92,6 +92,7 @@ Model Model::load(const std::string& path, const Options& options) {
     internal.rewrite.enabled = options.rewrite;
     internal.rewrite.off = options.rules_off;
     internal.rewrite.zero_padding = options.zero_padding;
+    internal.rewrite.weights = weight_folder(options.weight_folder);
     auto impl = std::make_shared<Impl>();
     impl->model = sdx::engine::Model::load(model_file(path), internal);
     impl->parallel = sdx::Parallel(options.threads);
@@ -104,6 +105,8 @@ Model Model::load(const std::string& path, const Options& options) {
       options.log(sdx::cat("rewrote in ", t.rewrite, " ms, planned in ", t.plan,
                            " ms: ", impl->model->program().instructions.size(), " instructions"));
     }
+    if (const auto& weights = internal.rewrite.weights; options.log && weights && !weights->problem().empty())
+      options.log(sdx::cat("packed weights are not kept: ", weights->problem()));
     Model out;
     out.impl_ = std::move(impl);
     return out;

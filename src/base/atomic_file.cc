@@ -56,6 +56,10 @@ void AtomicFile::pad_to(uint64_t offset) {
 
 void AtomicFile::commit() {
   if (::fsync(fd_) != 0) refuse("write");
+  commit_unsynced();
+}
+
+void AtomicFile::commit_unsynced() {
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) refuse("replace");
   ::close(fd_);
   fd_ = -1;

@@ -25,6 +25,8 @@ class AtomicFile {
   uint64_t written() const { return written_; }
   /// Brings everything to the disk and puts the file in its place; replaces a symlink, not what it leads to.
   void commit();
+  /// The same without waiting for the disk: after a loss of power the file may be incomplete.
+  void commit_unsynced();
 
  private:
   [[noreturn]] void refuse(const char* what) const;

@@ -30,6 +30,13 @@ void require_regular(const struct stat& info, const std::filesystem::path& path)
        " but must be a regular file; name the file itself");
 }
 
+int64_t nanoseconds(const timespec& t) { return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec; }
+
+FileIdentity identity_of(const struct stat& info) {
+  return {info.st_dev, info.st_ino, static_cast<uint64_t>(info.st_size), nanoseconds(info.st_mtim),
+          nanoseconds(info.st_ctim)};
+}
+
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
@@ -77,7 +84,8 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
       fail(ErrorKind::kResource, "cannot map the ", size, " bytes of '", path.string(), "': ", reason(errno));
     }
   }
-  return std::shared_ptr<const MappedFile>(new MappedFile(path, static_cast<const std::byte*>(data), size));
+  return std::shared_ptr<const MappedFile>(
+      new MappedFile(path, identity_of(info), static_cast<const std::byte*>(data), size));
 }
 
 MappedFile::~MappedFile() {
@@ -94,6 +102,18 @@ void MappedFile::will_need(std::span<const std::byte> range) const {
   const uintptr_t begin = reinterpret_cast<uintptr_t>(range.data()) / page * page;
   const uintptr_t end = reinterpret_cast<uintptr_t>(range.data()) + range.size();
   ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
+}
+
+void MappedFile::populate(std::span<const std::byte> range) const {
+  if (!holds(range)) return;
+  const uintptr_t page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(range.data()) / page * page;
+  const uintptr_t end = reinterpret_cast<uintptr_t>(range.data()) + range.size();
+#ifdef MADV_POPULATE_READ
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_READ);
+#else
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
+#endif
 }
 
 void MappedFile::dont_need(std::span<const std::byte> range) const {

@@ -20,6 +20,13 @@ struct SharedBytes {
   std::string_view text() const { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 };
 
+/// What tells a file from others, and from itself once it has been written to: as the system numbers it.
+struct FileIdentity {
+  uint64_t device = 0, inode = 0, size = 0;
+  int64_t modified = 0, changed = 0;  ///< nanoseconds since the epoch, of the content and of the inode
+  bool operator==(const FileIdentity&) const = default;
+};
+
 /// A file mapped read-only from first to last byte. Files of any size work, empty ones included. The mapping outlives
 /// a rename or an unlink of the file; another process that truncates the file while it is mapped makes reads fault.
 class MappedFile {
@@ -33,23 +40,27 @@ class MappedFile {
 
   const std::filesystem::path& path() const { return path_; }
   std::span<const std::byte> bytes() const { return {data_, size_}; }
+  /// As it was when the file was mapped.
+  const FileIdentity& identity() const { return identity_; }
+  bool holds(std::span<const std::byte> range) const;
   /// All bytes of `file`, kept alive by it.
   static SharedBytes share(const std::shared_ptr<const MappedFile>& file) { return {file->bytes(), file}; }
 
   /// Asks the system to read the pages that hold `range` ahead. A hint: never fails; nothing happens to bytes that are
   /// not this file's.
   void will_need(std::span<const std::byte> range) const;
+  /// Maps the pages of `range` at once rather than one by one as they are touched. A hint like will_need().
+  void populate(std::span<const std::byte> range) const;
   /// Lets the system drop the pages that lie wholly within `range` from this process; they are read again on the next
   /// access. A hint like will_need().
   void dont_need(std::span<const std::byte> range) const;
 
  private:
-  MappedFile(std::filesystem::path path, const std::byte* data, size_t size)
-      : path_(std::move(path)), data_(data), size_(size) {}
-
-  bool holds(std::span<const std::byte> range) const;
+  MappedFile(std::filesystem::path path, const FileIdentity& identity, const std::byte* data, size_t size)
+      : path_(std::move(path)), identity_(identity), data_(data), size_(size) {}
 
   std::filesystem::path path_;
+  FileIdentity identity_;
   const std::byte* data_;
   size_t size_;
 };

@@ -48,6 +48,9 @@ void add_model_flags(Subcommand& command, ModelFlags& flags) {
                    "print applications and near misses of rules to standard error");
   command.add_option("--memory-limit", flags.memory_limit, "bytes that loading and running may allocate; 0: no limit")
       ->byte_sizes();
+  command.add_option("--weight-folder", flags.weight_folder,
+                     "keep packed weights in this folder, so that later processes load faster and share them; "
+                     "may be deleted at any time");
   command.add_option("--isa", flags.isa, "best instruction set to use: sse4, avx2, avx512, amx, neon or auto");
   command.add_flag("--json", flags.json, "machine-readable output");
 }
@@ -92,7 +95,14 @@ engine::ModelOptions model_options(const ModelFlags& flags) {
   engine::ModelOptions options;
   options.rewrite = rewrite_options(flags);
   options.memory_limit = flags.memory_limit;
+  if (!flags.weight_folder.empty())
+    options.rewrite.weights = std::make_shared<rewrite::WeightFolder>(flags.weight_folder);
   return options;
+}
+
+void note_weight_problem(const engine::ModelOptions& options) {
+  if (const auto& weights = options.rewrite.weights; weights && !weights->problem().empty())
+    std::fprintf(stderr, "note: packed weights are not kept: %s\n", weights->problem().c_str());
 }
 
 fs::path model_path(const std::string& given) {
@@ -110,7 +120,9 @@ fs::path model_path(const std::string& given) {
 std::shared_ptr<const engine::Model> load_model(const ModelFlags& flags) {
   limit_isa(flags.isa);
   const fs::path path = model_path(flags.path);
-  auto model = engine::Model::load(path, model_options(flags));
+  const engine::ModelOptions options = model_options(flags);
+  auto model = engine::Model::load(path, options);
+  note_weight_problem(options);
   if (!flags.explain_rules) return model;
   for (const auto& [rule, count] : model->rewrites().applied)
     std::fprintf(stderr, "applied %s %d times\n", rule.c_str(), count);

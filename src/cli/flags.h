@@ -15,6 +15,7 @@ struct ModelFlags {
   std::string isa;
   int rewrite_limit = -1;
   std::string padding = "exact";
+  std::string weight_folder;
   int threads = 0;
   int64_t memory_limit = 0;
   bool explain_rules = false;
@@ -22,8 +23,8 @@ struct ModelFlags {
   bool json = false;
 };
 
-/// Adds the flags without the path: --threads, --rules, --rewrite-limit, --explain-rules, --memory-limit, --isa,
-/// --json.
+/// Adds the flags without the path: --threads, --rules, --rewrite-limit, --explain-rules, --memory-limit,
+/// --weight-folder, --isa, --json.
 void add_model_flags(Subcommand& command, ModelFlags& flags);
 /// Adds the positional MODEL: a .onnx file, or a folder that holds one as model.onnx or onnx/model.onnx.
 void add_model_path(Subcommand& command, ModelFlags& flags);
@@ -32,6 +33,8 @@ void add_model_path(Subcommand& command, ModelFlags& flags);
 /// Throws UsageError for a name that is no rule or pass.
 rewrite::Options rewrite_options(const ModelFlags& flags);
 engine::ModelOptions model_options(const ModelFlags& flags);
+/// Tells on standard error why the folder of packed weights could not be written to, if so.
+void note_weight_problem(const engine::ModelOptions& options);
 
 /// Lets kernels use nothing better than the set of that name; "" and "auto" change nothing. Throws UsageError.
 void limit_isa(const std::string& name);

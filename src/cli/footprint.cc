@@ -138,6 +138,7 @@ Json child_footprint(const FootprintTask& task, const ModelFlags& flags) {
                                         "--isa",
                                         flags.isa.empty() ? "auto" : flags.isa};
   if (!task.library.empty()) arguments.insert(arguments.end(), {"--ort", task.library});
+  if (!flags.weight_folder.empty()) arguments.insert(arguments.end(), {"--weight-folder", flags.weight_folder});
   if (task.load_only) arguments.push_back("--load-only");
   return parse_json(run_self(std::move(arguments)));
 }

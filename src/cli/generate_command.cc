@@ -113,6 +113,7 @@ void Command::open() {
   options.variant = flags_.variant;
   options.model = model_options(flags_.model);
   decoder_ = engine::Decoder::open(folder_, options);
+  note_weight_problem(options.model);
   engine::RunSettings settings;
   settings.parallel = Parallel(flags_.model.threads);
   settings.cancel = &stop_flag();

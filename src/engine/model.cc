@@ -17,6 +17,23 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
+/// Kept weights that may be found damaged before all of them are packed again.
+constexpr int kMostDamaged = 3;
+
+std::shared_ptr<const rewrite::SourceFiles> source_files(const std::shared_ptr<const onnx::ModelFile>& model_file) {
+  auto out = std::make_shared<rewrite::SourceFiles>();
+  // Models that share weights with this one may outlive it.
+  std::weak_ptr<const onnx::ModelFile> weak = model_file;
+  out->has_read = [weak](std::span<const std::byte> bytes) {
+    if (const auto file = weak.lock()) file->release_bytes(bytes);
+  };
+  out->file_holding = [weak](std::span<const std::byte> bytes) -> std::shared_ptr<const MappedFile> {
+    const auto file = weak.lock();
+    return file ? file->file_holding(bytes) : nullptr;
+  };
+  return out;
+}
+
 }  // namespace
 
 std::shared_ptr<const Model> Model::load(const std::filesystem::path& path, const ModelOptions& options) {
@@ -38,12 +55,23 @@ std::shared_ptr<const Model> Model::compile(std::shared_ptr<const onnx::ModelFil
   model->budget_ = std::make_shared<MemoryBudget>(options.memory_limit);
   MemoryScope scope(model->budget_);
   Stopwatch watch;
+  int damaged = 0;
   model->file_ = std::move(file);
-  ir::Graph graph = import::import_model(*model->file_, options.import);
-  model->times_.import = watch.lap();
   rewrite::Options rewriting = options.rewrite;
-  rewriting.has_read = [&file = *model->file_](std::span<const std::byte> bytes) { file.release_bytes(bytes); };
-  graph = rewrite::rewrite(std::move(graph), rewriting, model->report_);
+  rewriting.files = source_files(model->file_);
+  std::optional<ir::Graph> made;
+  while (!made) {
+    ir::Graph imported = import::import_model(*model->file_, options.import);
+    model->times_.import += watch.lap();
+    model->report_ = {};
+    try {
+      made = rewrite::rewrite(std::move(imported), rewriting, model->report_);
+    } catch (const rewrite::DamagedWeight&) {
+      // The damaged file is gone; where the folder can't be changed, it is done without.
+      if (++damaged > kMostDamaged) rewriting.weights = nullptr;
+    }
+  }
+  ir::Graph graph = std::move(*made);
   if (options.finish) options.finish(graph);
   model->times_.rewrite = watch.lap();
   for (ir::ValueId v : graph.inputs()) model->inputs_.push_back({graph.value(v).name, graph.fact(v)});

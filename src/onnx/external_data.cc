@@ -157,6 +157,14 @@ void ExternalFiles::release_bytes(std::span<const std::byte> bytes) const {
   }
 }
 
+std::shared_ptr<const MappedFile> ExternalFiles::file_holding(std::span<const std::byte> bytes) const {
+  const std::lock_guard lock(opened_->mutex);
+  for (const auto& [location, file] : opened_->files) {
+    if (file.mapping && file.mapping->holds(bytes)) return file.mapping;
+  }
+  return nullptr;
+}
+
 void ExternalFiles::release_all() const {
   std::lock_guard lock(opened_->mutex);
   for (const auto& [location, file] : opened_->files) {

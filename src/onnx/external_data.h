@@ -59,6 +59,8 @@ class ExternalFiles {
   std::shared_ptr<const MappedFile> file_of(const TensorView& tensor) const;
   /// The pages that hold these bytes, where a mapped file does, may go until they are read again.
   void release_bytes(std::span<const std::byte> bytes) const;
+  /// The opened file that holds those bytes; null where none does.
+  std::shared_ptr<const MappedFile> file_holding(std::span<const std::byte> bytes) const;
   /// The same for all bytes of all mapped files.
   void release_all() const;
 

@@ -80,6 +80,10 @@ void ModelFile::release_bytes(std::span<const std::byte> bytes) const {
   external_.release_bytes(bytes);
 }
 
+std::shared_ptr<const MappedFile> ModelFile::file_holding(std::span<const std::byte> bytes) const {
+  return mapping_ && mapping_->holds(bytes) ? mapping_ : external_.file_holding(bytes);
+}
+
 void ModelFile::release_all() const {
   if (mapping_) mapping_->dont_need(mapping_->bytes());
   external_.release_all();

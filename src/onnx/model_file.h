@@ -46,6 +46,8 @@ class ModelFile {
   void release(const TensorView& tensor) const;
   /// The same for bytes that may lie in one of the mapped files, or anywhere else.
   void release_bytes(std::span<const std::byte> bytes) const;
+  /// The mapped file that holds those bytes; null where none does.
+  std::shared_ptr<const MappedFile> file_holding(std::span<const std::byte> bytes) const;
   /// Hints that whatever will be needed of the mapped files has been copied: all their pages may go until they are read
   /// again.
   void release_all() const;

@@ -69,8 +69,9 @@ std::vector<Tensor> evaluate(const Node& n, const std::vector<Tensor>& inputs, P
 
 void tell_read(const std::vector<Tensor>& inputs, const Progress& progress) {
   for (const Tensor& t : inputs) {
-    if (!progress.options.has_read || !t.defined() || t.view().bytes() < kLargeBytes) continue;
-    progress.options.has_read({t.view().data, static_cast<size_t>(t.view().bytes())});
+    const auto& has_read = progress.options.files->has_read;
+    if (!has_read || !t.defined() || t.view().bytes() < kLargeBytes) continue;
+    has_read({t.view().data, static_cast<size_t>(t.view().bytes())});
   }
 }
 
@@ -89,11 +90,14 @@ bool fold_node(Graph& graph, NodeId id, Progress& progress) {
   const Node& n = graph.node(id);
   const int64_t bytes = bytes_of(graph, n.outputs);
   const auto inputs = inputs_of(graph, n);
-  FoldCache::Entry& known = progress.folded.entry(n, inputs);
-  if (!known.complete()) {
+  FoldCache::Entry& known = progress.folded.entry(graph, n, inputs);
+  if (known.complete()) {
+    if (known.is_new) tell_read(inputs, progress);
+  } else {
     if (bytes > kAlwaysBytes && bytes > progress.fold_left) return false;
+    progress.folded.check(inputs);
     try {
-      known.outputs = evaluate(n, inputs, progress);
+      progress.folded.keep(known, evaluate(n, inputs, progress));
     } catch (Error& e) {
       e.within(cat("node '", n.name, "' (", n.op->name, ")"));
       throw;

@@ -16,7 +16,7 @@ struct Progress {
   Report& report;
   int64_t fold_left;         ///< bytes that folding may still make
   std::vector<bool> stable;  ///< symbols that every run binds from the model's inputs alone
-  FoldCache folded = {};
+  FoldCache folded{options.files, options.weights};
   PagePool packed = {};  ///< where small packed weights lie
 
   /// Counts an application; false where the rule is off or the limit is reached.

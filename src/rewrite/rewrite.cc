@@ -197,6 +197,7 @@ Graph rewrite(Graph graph, const Options& options, Report& report) {
   if (!options.enabled) return graph;
   Progress progress{options, report, options.fold_bytes, stable_symbols(graph)};
   rewrite_graph(graph, progress);
+  progress.folded.check_all();
   return graph;
 }
 

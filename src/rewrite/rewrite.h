@@ -3,13 +3,21 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "ir/graph.h"
+#include "rewrite/weight_folder.h"
 
 namespace sdx::rewrite {
+
+/// How one model's files are told that elements have been read, and which of them holds some; either may be empty.
+struct SourceFiles {
+  std::function<void(std::span<const std::byte>)> has_read;
+  std::function<std::shared_ptr<const MappedFile>(std::span<const std::byte>)> file_holding;
+};
 
 /// Which rules run, and how far.
 struct Options {
@@ -22,8 +30,9 @@ struct Options {
   bool known_values = true;               ///< values known from symbols leave the graph; false for saving it as ONNX
   bool zero_padding = false;              ///< leave out rows that the attention mask excludes: zeros in the outputs
   int64_t fold_bytes = int64_t{1} << 32;  ///< constants that folding may make, in all
-  /// Told of the bytes of a large constant that folding has read and that may not be read again; may be empty.
-  std::function<void(std::span<const std::byte>)> has_read;
+  /// Where the constants lie. Told of the bytes of large ones that folding has read and that may not be read again.
+  std::shared_ptr<const SourceFiles> files = std::make_shared<const SourceFiles>();
+  std::shared_ptr<WeightFolder> weights;  ///< keeps packed weights for other processes; may be null
 };
 
 /// What happened.
@@ -35,7 +44,11 @@ struct Report {
   std::vector<Miss> misses;
 };
 
-/// Applies the stages canonicalise, fold, fuse, layout and cleanup to the graph and its bodies.
+/// Thrown where a kept weight turns out to be damaged; its file is gone by then, so another attempt packs it again.
+struct DamagedWeight {};
+
+/// Applies the stages canonicalise, fold, fuse, layout and cleanup to the graph and its bodies. Throws
+/// DamagedWeight where Options::weights held one.
 ir::Graph rewrite(ir::Graph graph, const Options& options, Report& report);
 
 }  // namespace sdx::rewrite
