@@ -96,7 +96,11 @@ const std::vector<Cell>& columns() {
        }},
       {"load",
        [](const Json& r) {
-         return r.contains("load") ? cat(shortened(r["load"]["ratio"].get<double>()), "x") : std::string("–");
+         if (!r.contains("load")) return std::string("–");
+         const Json& load = r["load"];
+         std::string text = cat(shortened(load["ratio"].get<double>()), "x");
+         if (load.contains("kept_ratio")) text += cat(", ", shortened(load["kept_ratio"].get<double>()), "x kept");
+         return text;
        }},
       {"peak beyond weights",
        [](const Json& r) {
@@ -213,7 +217,8 @@ std::string html_report(const std::vector<Json>& reports) {
       "Operations are those of the definitions; operands that stay in a cache let a point rise above the "
       "slope.</p>\n<h2>Figures</h2>\n",
       html_table(reports),
-      "<p class=\"note\">Load: time to load, as a multiple of ONNX Runtime's. Peak: resident memory beyond the bytes "
+      "<p class=\"note\">Load: time to load, as a multiple of ONNX Runtime's; kept: with packed weights from a folder. "
+      "Peak: resident memory beyond the bytes "
       "of the model's files, Sardonyx / ONNX "
       "Runtime. Both from processes of their own.</p>\n</body>\n</html>\n");
   return out;
