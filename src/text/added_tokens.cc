@@ -1,4 +1,4 @@
-// AddedTokens: leftmost-longest matching over two tries, of the raw and of the normalised text.
+// AddedTokens: cutting by two matchers, of the raw and of the normalised text.
 #include "text/added_tokens.h"
 
 #include <algorithm>
@@ -41,12 +41,11 @@ void AddedTokens::add(const std::vector<AddedToken>& tokens, const Model& model,
   }
   special.insert(special.end(), plain.begin(), plain.end());
   size_t bytes = 0;
-  std::vector<std::pair<std::string, uint32_t>> raw, normalized;
   for (const AddedToken* token : special) {
     tokens_.push_back(*token);
     const uint32_t id = ids_[token->content];
     if (!token->normalized) {
-      raw.emplace_back(token->content, id);
+      raw_.add(token->content, id);
       continue;
     }
     Buffer buffer(token->content, 0);
@@ -56,28 +55,20 @@ void AddedTokens::add(const std::vector<AddedToken>& tokens, const Model& model,
       fail(ErrorKind::kResource, "the added tokens have more than ", kMaxNormalized,
            " bytes once normalised; use fewer of them or correct the normalizer");
     }
-    normalized.emplace_back(buffer.text(), id);
+    normalized_.add(std::string(buffer.text()), id);
   }
-  build(raw_, raw);
-  build(normalized_, normalized);
+  raw_.build();
+  normalized_.build();
 }
 
-void AddedTokens::build(Matcher& matcher, const std::vector<std::pair<std::string, uint32_t>>& patterns) const {
-  std::vector<Trie::Key> keys;
-  const size_t count = patterns.size();
-  for (size_t i = 0; i < count; ++i) {
-    const std::string& text = patterns[i].first;
-    matcher.ids.push_back(patterns[i].second);
-    matcher.any = true;
-    if (text.empty()) {
-      if (matcher.empty_pattern < 0) matcher.empty_pattern = static_cast<int32_t>(count - 1 - i);
-      continue;
-    }
-    keys.emplace_back(text, static_cast<int32_t>(count - 1 - i));  // of equal patterns the first counts
-    matcher.starts[static_cast<uint8_t>(text[0])] = true;
-  }
-  std::reverse(matcher.ids.begin(), matcher.ids.end());
-  matcher.trie = Trie(keys);
+void AddedTokens::Patterns::add(std::string text, uint32_t id) {
+  texts.push_back(std::move(text));
+  ids.push_back(id);
+}
+
+void AddedTokens::Patterns::build() {
+  matcher = Matcher(texts);
+  texts = {};
 }
 
 int32_t AddedTokens::find(std::string_view token) const {
@@ -90,34 +81,13 @@ const AddedToken* AddedTokens::token(uint32_t id) const {
   return it == by_id_.end() ? nullptr : &it->second;
 }
 
-uint32_t AddedTokens::longest(const Matcher& matcher, std::string_view text, uint32_t at, uint32_t& pattern) {
-  uint32_t node = Trie::kRoot, end = at;
-  for (uint32_t i = at; i < text.size();) {
-    node = matcher.trie.next(node, static_cast<uint8_t>(text[i++]));
-    if (node == Trie::kNowhere) break;
-    if (matcher.trie.value(node) < 0) continue;
-    end = i;
-    pattern = static_cast<uint32_t>(matcher.trie.value(node));
-  }
-  return end;
-}
-
-void AddedTokens::split(const Matcher& matcher, std::string_view text, std::vector<Split>& out) const {
-  uint32_t covered = 0, length = 0, last_end = UINT32_MAX;
+void AddedTokens::split(const Patterns& patterns, std::string_view text, std::vector<Split>& out) const {
+  uint32_t covered = 0, length = 0;
   const auto size = static_cast<uint32_t>(text.size());
-  for (uint32_t at = 0; matcher.any && at <= size;) {
-    uint32_t pattern = 0, begin = at, end = at;
-    if (at < size && matcher.starts[static_cast<uint8_t>(text[at])]) end = longest(matcher, text, at, pattern);
-    if (end == at) {
-      // A pattern that normalised to nothing matches wherever no other match ends.
-      if (matcher.empty_pattern < 0 || at == last_end || (at < size && is_continuation(text[at]))) {
-        ++at;
-        continue;
-      }
-      pattern = static_cast<uint32_t>(matcher.empty_pattern);
-    }
-    at = last_end = end;
-    const uint32_t id = matcher.ids[pattern];
+  Matcher::Search search;
+  for (Match match{}; !patterns.matcher.empty() && patterns.matcher.next(text, search, match);) {
+    uint32_t begin = match.begin, end = match.end;
+    const uint32_t id = patterns.ids[match.pattern];
     const AddedToken& token = by_id_.at(id);
     if (token.single_word) {
       const bool before = begin > 0 && (char_classes(decode_last_utf8(text.substr(0, begin), length)) & kWord) != 0;
@@ -146,7 +116,7 @@ void AddedTokens::extract(std::string_view original, const Normalizer* normalize
   split(raw_, original, pieces);
   if (normalizer == nullptr) {
     for (const Split& piece : pieces) {
-      if (piece.token >= 0 || !normalized_.any) {
+      if (piece.token >= 0 || normalized_.matcher.empty()) {
         work.splits.push_back(piece);
         continue;
       }

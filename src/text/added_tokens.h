@@ -9,10 +9,10 @@
 #include <unordered_set>
 #include <vector>
 
+#include "text/matcher.h"
 #include "text/model.h"
 #include "text/normalizer.h"
 #include "text/pretokenizer.h"
-#include "text/trie.h"
 
 namespace sdx::text {
 
@@ -46,23 +46,23 @@ class AddedTokens {
 
  private:
   /// Patterns of one kind, with their ids.
-  struct Matcher {
-    Trie trie;
+  struct Patterns {
+    std::vector<std::string> texts;
     std::vector<uint32_t> ids;
-    bool starts[256] = {};
-    bool any = false;
-    int32_t empty_pattern = -1;  ///< index of a pattern without bytes, or -1
+    Matcher matcher;
+
+    void add(std::string text, uint32_t id);
+    /// To be called after the last pattern.
+    void build();
   };
 
-  void build(Matcher& matcher, const std::vector<std::pair<std::string, uint32_t>>& patterns) const;
-  void split(const Matcher& matcher, std::string_view text, std::vector<Split>& out) const;
-  static uint32_t longest(const Matcher& matcher, std::string_view text, uint32_t at, uint32_t& pattern);
+  void split(const Patterns& patterns, std::string_view text, std::vector<Split>& out) const;
 
   std::vector<AddedToken> tokens_;
   std::unordered_map<std::string, uint32_t> ids_;
   std::unordered_map<uint32_t, AddedToken> by_id_;
   std::unordered_set<std::string> special_;
-  Matcher raw_, normalized_;
+  Patterns raw_, normalized_;
 };
 
 }  // namespace sdx::text

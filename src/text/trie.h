@@ -33,6 +33,8 @@ class Trie {
   uint32_t walk(uint32_t node, std::string_view bytes) const;
   /// The value of a key, or -1.
   int32_t find(std::string_view key) const;
+  /// Nodes are below this.
+  size_t size() const { return nodes_.size(); }
   bool empty() const { return nodes_[kRoot].base == 0 && nodes_.size() == 256; }
 
  private:

@@ -60,7 +60,8 @@ TEST_P(Cases, Agree) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tokenizers, Cases,
-                         testing::Values("wordpiece", "bytelevel", "unigram", "clip", "wordlevel", "scripts"));
+                         testing::Values("wordpiece", "bytelevel", "unigram", "clip", "wordlevel", "scripts",
+                                         "emptied"));
 
 const std::string kByteLevel = R"({"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},
   "decoder":{"type":"ByteLevel"},"model":{"type":"BPE","merges":[],
@@ -100,6 +101,15 @@ TEST(AddedTokens, CountOnFromTheSizeOfTheVocabulary) {
   const Tokenizer t = load(R"({"model":{"type":"WordLevel","unk_token":"u","vocab":{"u":0,"a":10}},
     "added_tokens":[{"id":7,"content":"<1>"},{"id":8,"content":"a"},{"id":9,"content":"<2>"}]})");
   EXPECT_EQ(t.encode("<1>a<2>").ids, (std::vector<uint32_t>{2, 10, 3}));
+}
+
+TEST(AddedTokens, LongOnesAreFoundInOnePass) {
+  const std::string many(100'000, 'a');
+  const Tokenizer t = load(R"({"added_tokens":[{"id":2,"content":")" + many + R"(b","normalized":false},
+    {"id":3,"content":"aab","normalized":false}],"model":{"type":"WordLevel","unk_token":"u","vocab":{"u":0,"c":1}}})");
+  const Encoding e = t.encode(many + many + "caab" + many + many + "b");
+  EXPECT_EQ(e.ids, (std::vector<uint32_t>{0, 3, 0, 2}));
+  EXPECT_EQ(e.offsets[3].begin, 300'004u);
 }
 
 TEST(UnicodeScripts, MovedCharactersKeepTheirOldScript) {

@@ -99,7 +99,13 @@ async function disagreements(tally, expect, script) {
   }
 }
 
-async function runConfig(target, config, { native, script }, vocabulary) {
+/** `item` without what is not ASCII. */
+function asciiOf({ category, text, pair }) {
+  const cut = (string) => string.replace(/[^\0-\x7f]/g, '');
+  return { category, text: cut(text), ...(pair === undefined ? {} : { pair: cut(pair) }) };
+}
+
+async function runConfig(target, config, { native, script, ascii }, vocabulary) {
   const tally = new Tally(target, config);
   native.use(config.native);
   const subject = new Subject(program, config.command(target.folder));
@@ -123,6 +129,7 @@ async function runConfig(target, config, { native, script }, vocabulary) {
   };
   let batch = [];
   for (const entry of textsOf(vocabulary, config.share * (target.scale ?? 1), config.long && (flags.all || !flags.count) && !target.scale)) {
+    if (ascii) entry.item = asciiOf(entry.item);
     if (entry.item.category === 'megabyte') { await handle([entry]); continue; }
     batch.push(entry);
     if (batch.length === windowSize) { await handle(batch); batch = []; }
@@ -176,8 +183,10 @@ async function runTarget(target) {
     console.log(`${target.name}: the script oracle refuses the file (${error.message})`);
   }
   const native = new NativeOracle(target.file);
+  const ascii = Boolean((await native.ask([{ text: 'ω', special: true }]))[0].crash);
+  if (ascii) console.log(`${target.name}: the native oracle aborts on "ω"; only ASCII is compared`);
   for (const config of configsFor(target, vocabulary, seed).filter(chosen)) {
-    tallies.push(await runConfig(target, config, { native, script: config.script ? script : null }, vocabulary));
+    tallies.push(await runConfig(target, config, { native, script: config.script ? script : null, ascii }, vocabulary));
   }
   native.stop();
   return tallies;
