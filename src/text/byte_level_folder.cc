@@ -1,4 +1,4 @@
-// vocab.json and merges.txt as GPT-2, RoBERTa, CLIP and Whisper use them.
+// vocab.json and merges.txt as GPT-2, OPT, RoBERTa, DeBERTa, Blenderbot, CLIP and Whisper use them.
 #include <string_view>
 
 #include "base/error.h"
@@ -29,16 +29,18 @@ Merges parse_merges(const std::string& text) {
   return merges;
 }
 
-enum class Family : uint8_t { kGpt2, kRoberta, kClip, kWhisper };
+enum class Family : uint8_t { kGpt2, kRoberta, kDeberta, kBlenderbot, kClip, kWhisper };
 
 Family family_of(const FolderConfig& config, const Vocab& vocab) {
   const std::string name = config.family();
-  for (const char* known : {"gpt2", "gptneo", "gptj", "codegen", "phi"}) {
+  for (const char* known : {"gpt2", "gptneo", "gptj", "codegen", "phi", "opt"}) {
     if (name == known) return Family::kGpt2;
   }
   for (const char* known : {"roberta", "bart", "longformer", "led"}) {
     if (name == known) return Family::kRoberta;
   }
+  if (name == "deberta") return Family::kDeberta;
+  if (name == "blenderbot") return Family::kBlenderbot;
   if (name == "clip") return Family::kClip;
   if (name == "whisper") return Family::kWhisper;
   if (!name.empty()) {
@@ -56,8 +58,11 @@ bool never(const std::string&) { return false; }
 std::vector<AddedToken> own_tokens(Family family) {
   std::vector<AddedToken> tokens;
   const auto add = [&](const char* content) { tokens.push_back(special_token(content)); };
-  if (family == Family::kRoberta) {
+  if (family == Family::kRoberta || family == Family::kBlenderbot) {
     for (const char* token : {"<s>", "<pad>", "</s>", "<unk>", "<mask>"}) add(token);
+    tokens.back().lstrip = true;
+  } else if (family == Family::kDeberta) {
+    for (const char* token : {"[CLS]", "[SEP]", "[UNK]", "[PAD]", "[MASK]"}) add(token);
     tokens.back().lstrip = true;
   } else {
     if (family == Family::kClip) add("<|startoftext|>");
@@ -93,11 +98,30 @@ void add_clip_steps(TokenizerParts& parts) {
   std::vector<DecoderPtr> joins;
   joins.push_back(make_byte_level_decoder());
   joins.push_back(make_replace_decoder(Pattern::literal("</w>"), " "));
+  joins.push_back(make_strip_decoder(U' ', UINT64_MAX, UINT64_MAX));
   parts.decoder = make_decoder_sequence(std::move(joins));
 }
 
-void add_family(TokenizerParts& parts, Family family, bool prefix) {
+void set_roberta_roles(TokenizerParts& parts) {
+  set_roles(parts, {{"bos", "<s>"}, {"eos", "</s>"}, {"sep", "</s>"}, {"cls", "<s>"}});
+  set_roles(parts, {{"unk", "<unk>"}, {"pad", "<pad>"}, {"mask", "<mask>"}});
+}
+
+/// GPT-2's texts stand alone, or behind the first token where add_bos_token asks for it, as OPT's files do.
+void add_gpt2_steps(TokenizerParts& parts, const FolderConfig& config) {
+  const auto named = config.special("bos_token");
+  const std::string bos = named ? named->content : "<|endoftext|>";
+  if (config.flag("add_bos_token").value_or(false)) {
+    parts.post_processor = make_surroundings(*parts.model, {bos, "A"}, {bos, "A", "B/1"});
+  } else {
+    parts.post_processor = make_byte_level_processing(false, true);
+  }
+  set_roles(parts, {{"bos", bos}, {"eos", "<|endoftext|>"}, {"unk", "<|endoftext|>"}});
+}
+
+void add_family(TokenizerParts& parts, Family family, const FolderConfig& config) {
   const Model& model = *parts.model;
+  const bool prefix = config.flag("add_prefix_space").value_or(false);
   if (family == Family::kClip) {
     add_clip_steps(parts);
     parts.post_processor = roberta_processing(model, "<|startoftext|>", "<|endoftext|>", false, false);
@@ -110,22 +134,22 @@ void add_family(TokenizerParts& parts, Family family, bool prefix) {
   parts.decoder = make_byte_level_decoder();
   if (family == Family::kRoberta) {
     parts.post_processor = roberta_processing(model, "<s>", "</s>", true, prefix);
-    set_roles(parts, {{"bos", "<s>"},
-                      {"eos", "</s>"},
-                      {"sep", "</s>"},
-                      {"cls", "<s>"},
-                      {"unk", "<unk>"},
-                      {"pad", "<pad>"},
-                      {"mask", "<mask>"}});
+    set_roberta_roles(parts);
   } else if (family == Family::kWhisper) {
     parts.post_processor =
         make_surroundings(model, {"<|startoftranscript|>", "<|notimestamps|>", "A", "<|endoftext|>"},
                           {"<|startoftranscript|>", "<|notimestamps|>", "A", "B/1", "<|endoftext|>/1"});
     set_roles(parts,
               {{"bos", "<|endoftext|>"}, {"eos", "<|endoftext|>"}, {"unk", "<|endoftext|>"}, {"pad", "<|endoftext|>"}});
+  } else if (family == Family::kDeberta) {
+    parts.post_processor = make_surroundings(model, {"[CLS]", "A", "[SEP]"}, {"[CLS]", "A", "[SEP]", "B/1", "[SEP]/1"});
+    set_roles(parts, {{"bos", "[CLS]"}, {"eos", "[SEP]"}, {"sep", "[SEP]"}, {"cls", "[CLS]"}});
+    set_roles(parts, {{"unk", "[UNK]"}, {"pad", "[PAD]"}, {"mask", "[MASK]"}});
+  } else if (family == Family::kBlenderbot) {
+    parts.post_processor = make_surroundings(model, {"A", "</s>"}, {"A", "B/1"});
+    set_roberta_roles(parts);
   } else {
-    parts.post_processor = make_byte_level_processing(false, true);
-    set_roles(parts, {{"bos", "<|endoftext|>"}, {"eos", "<|endoftext|>"}, {"unk", "<|endoftext|>"}});
+    add_gpt2_steps(parts, config);
   }
 }
 
@@ -148,7 +172,7 @@ TokenizerParts load_byte_level_folder(const std::string& folder, const FolderCon
     options.unknown = "<|endoftext|>";
   }
   parts.model = make_bpe(std::move(vocab), parse_merges(merges), std::move(options), true);
-  add_family(parts, family, config.flag("add_prefix_space").value_or(false));
+  add_family(parts, family, config);
   if (!parts.model->takes_raw_bytes()) {
     std::vector<PreTokenizerPtr> steps;
     steps.push_back(std::move(parts.pretokenizer));

@@ -50,6 +50,20 @@ bool holds(const std::vector<AddedToken>& tokens, const std::string& content) {
 
 bool never(const std::string&) { return false; }
 
+/// Gives a family's own token the flags with which a role of the configuration spells it out.
+void take_flags(const FolderConfig& config, AddedToken& token) {
+  for (const nlohmann::json* file : {&config.tokenizer, &config.special_tokens}) {
+    for (const char* role : kRoles) {
+      const auto it = file->find(std::string(role) + "_token");
+      if (it == file->end() || !it->is_object()) continue;
+      const auto configured = configured_token(*it);
+      if (!configured || configured->content != token.content) continue;
+      token = *configured;
+      return;
+    }
+  }
+}
+
 /// The tokens of added_tokens.json and added_tokens_decoder, by id.
 std::map<uint64_t, AddedToken> listed_tokens(const FolderConfig& config, bool (*special)(const std::string&)) {
   std::map<uint64_t, AddedToken> by_id;
@@ -92,6 +106,7 @@ AddedToken special_token(std::string content) {
 
 void add_configured_tokens(const FolderConfig& config, bool (*special)(const std::string&), Vocab& vocab,
                            std::vector<AddedToken>& tokens) {
+  for (AddedToken& token : tokens) take_flags(config, token);
   for (const auto& [id, token] : listed_tokens(config, special)) {
     const auto same = [&, content = token.content](const AddedToken& other) { return other.content == content; };
     tokens.erase(std::remove_if(tokens.begin(), tokens.end(), same), tokens.end());

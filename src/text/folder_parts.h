@@ -15,8 +15,9 @@ namespace sdx::text {
 /// A special token that is looked for in the original text.
 AddedToken special_token(std::string content);
 
-/// Adds the tokens of `config` (added_tokens_decoder of tokenizer_config.json, added_tokens.json) to both, with their
-/// ids; without flags of their own, those that the configuration or `special` calls special are so.
+/// Gives `tokens` the flags that roles of `config` spell out. Adds the tokens of `config` (added_tokens_decoder of
+/// tokenizer_config.json, added_tokens.json) to both, with their ids; without flags of their own, those that the
+/// configuration or `special` calls special are so.
 void add_configured_tokens(const FolderConfig& config, bool (*special)(const std::string&), Vocab& vocab,
                            std::vector<AddedToken>& tokens);
 

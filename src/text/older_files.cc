@@ -42,17 +42,28 @@ std::string token_or(const FolderConfig& config, const char* role, const char* f
   return token ? token->content : fallback;
 }
 
-/// BERT's vocab.txt. Without do_lower_case, a vocabulary that has capital letters is taken for a cased one.
+/// The vocab.txt of BERT, or of MPNet, whose special tokens are RoBERTa's. Without do_lower_case, a vocabulary that has
+/// capital letters is taken for a cased one.
 TokenizerParts load_bert(const std::string& folder, const FolderConfig& config) {
+  const std::string family = config.family();
+  for (const char* other : {"bertjapanese", "roformer", "esm", "phobert", "bertweet"}) {
+    if (family != other) continue;
+    fail(ErrorKind::kUnsupportedModel, "the tokenizer family \"", family,
+         "\" cannot be rebuilt from vocab.txt; export tokenizer.json with the model");
+  }
+  const bool mpnet = family == "mpnet";
   bool cased = false;
   Vocab vocab = read_vocab_txt(folder + "/vocab.txt", cased);
-  const std::string unknown = token_or(config, "unk_token", "[UNK]"), cls = token_or(config, "cls_token", "[CLS]"),
-                    sep = token_or(config, "sep_token", "[SEP]"), pad = token_or(config, "pad_token", "[PAD]"),
-                    mask = token_or(config, "mask_token", "[MASK]");
+  const std::string unknown = token_or(config, "unk_token", "[UNK]"),
+                    cls = token_or(config, "cls_token", mpnet ? "<s>" : "[CLS]"),
+                    sep = token_or(config, "sep_token", mpnet ? "</s>" : "[SEP]"),
+                    pad = token_or(config, "pad_token", mpnet ? "<pad>" : "[PAD]"),
+                    mask = token_or(config, "mask_token", mpnet ? "<mask>" : "[MASK]");
   TokenizerParts parts;
   for (const std::string& token : {pad, unknown, cls, sep, mask}) {
     if (vocab.find(token) != kNone) parts.added_tokens.push_back(special_token(token));
   }
+  if (mpnet && vocab.find(mask) != kNone) parts.added_tokens.back().lstrip = true;
   add_configured_tokens(
       config, [](const std::string&) { return false; }, vocab, parts.added_tokens);
   BertNormalizerOptions options;
@@ -62,7 +73,9 @@ TokenizerParts load_bert(const std::string& folder, const FolderConfig& config) 
   parts.normalizer = make_bert_normalizer(options);
   parts.pretokenizer = make_bert_pretokenizer();
   parts.model = make_wordpiece(std::move(vocab), {unknown, "##", 100});
-  parts.post_processor = make_surroundings(*parts.model, {cls, "A", sep}, {cls, "A", sep, "B/1", sep + "/1"});
+  std::vector<std::string> pair = {cls, "A", sep, "B/1", sep + "/1"};
+  if (mpnet) pair.insert(pair.begin() + 2, sep);
+  parts.post_processor = make_surroundings(*parts.model, {cls, "A", sep}, pair);
   parts.decoder = make_wordpiece_decoder("##", true);
   set_roles(parts, {{"unk", unknown}, {"cls", cls}, {"sep", sep}, {"pad", pad}, {"mask", mask}});
   return parts;

@@ -56,6 +56,56 @@ TEST(Ctc, TakesTheDelimiterOfTheConfiguration) {
   EXPECT_EQ(folder.load().decode({3, 0, 2, 3}), "A A");
 }
 
+TEST(Vocabulary, MPNetHasTheTokensOfRoberta) {
+  const Folder folder{{"vocab.txt", "<s>\n<pad>\n</s>\n[UNK]\na\n<mask>\n"},
+                      {"config.json", R"({"model_type":"mpnet"})"}};
+  const Encoding e = folder.load().encode(Input{"a", "A <mask>"});
+  EXPECT_EQ(e.ids, (Ids{0, 4, 2, 2, 4, 5, 2}));
+  EXPECT_EQ(e.type_ids, (Ids{0, 0, 0, 0, 1, 1, 1}));
+}
+
+TEST(Vocabulary, FamiliesThatNeedMoreThanItAreRefused) {
+  const Folder folder{{"vocab.txt", "[UNK]\na\n"},
+                      {"tokenizer_config.json", R"({"tokenizer_class":"BertJapaneseTokenizer"})"}};
+  try {
+    folder.load();
+    ADD_FAILURE() << "was accepted";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::kUnsupportedModel);
+    EXPECT_NE(e.message().find("bertjapanese"), std::string::npos) << e.message();
+  }
+}
+
+TEST(Merges, FamiliesSurroundTextsInTheirOwnWays) {
+  const std::string vocab = R"({"a":0,"b":1,"ab":2,"</s>":3,"[CLS]":4,"[SEP]":5,"\u0120":6})";
+  const auto pair = [&](const char* config) {
+    const Folder folder{
+        {"vocab.json", vocab}, {"merges.txt", "#version: 0.2\na b\n"}, {"tokenizer_config.json", config}};
+    return folder.load().encode(Input{"ab", "a"}).ids;
+  };
+  EXPECT_EQ(pair(R"({"tokenizer_class":"GPT2Tokenizer"})"), (Ids{2, 0}));
+  EXPECT_EQ(pair(R"({"tokenizer_class":"GPT2Tokenizer","add_bos_token":true,"bos_token":"</s>"})"), (Ids{3, 2, 0}));
+  EXPECT_EQ(pair(R"({"tokenizer_class":"DebertaTokenizer"})"), (Ids{4, 2, 5, 0, 5}));
+  EXPECT_EQ(pair(R"({"tokenizer_class":"BlenderbotTokenizer"})"), (Ids{2, 0}));
+}
+
+TEST(Merges, RolesThatAreSpelledOutHaveTheirFlags) {
+  const Folder folder{{"vocab.json", R"({"a</w>":0,"<|endoftext|>":1,"<|startoftext|>":2})"},
+                      {"merges.txt", ""},
+                      {"special_tokens_map.json", R"({"bos_token":{"content":"<|startoftext|>","normalized":true}})"}};
+  EXPECT_EQ(folder.load().encode("<|STARTOFTEXT|>a").ids, (Ids{2, 2, 0, 1}));
+}
+
+TEST(Merges, ClipDecodesWithoutASpaceAtTheEnd) {
+  const Folder folder{
+      {"vocab.json", R"({"a":0,"b":1,"a</w>":2,"b</w>":3,"ab</w>":4,"<|endoftext|>":5,"<|startoftext|>":6})"},
+      {"merges.txt", "#version: 0.2\na b</w>\n"}};
+  const Tokenizer t = folder.load();
+  const Ids ids = t.encode("AB b").ids;
+  EXPECT_EQ(ids, (Ids{6, 4, 3, 5}));
+  EXPECT_EQ(t.decode(ids, {true, false}), "ab b");
+}
+
 /// A Unigram .model without a character map.
 std::string unigram(const std::vector<std::pair<std::string, int>>& pieces) {
   std::string bytes;

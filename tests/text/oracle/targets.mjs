@@ -7,12 +7,12 @@ const whole = ['bert-base-uncased', 'gpt2', 'roberta-base', 't5-small', 'whisper
   'falcon-tokenizer', 'phi-2'];
 const read = (path) => JSON.parse(readFileSync(path, 'utf8'));
 
-/** A folder made under `work` of copied files and of objects written as JSON; returns its path. */
+/** A folder made under `work` of copied files, and of strings and objects, these written as JSON; returns its path. */
 export function stage(work, name, copies, objects = {}) {
   const folder = join(work, name);
   mkdirSync(folder, { recursive: true });
   for (const path of copies) cpSync(path, join(folder, path.split('/').pop()));
-  for (const [file, value] of Object.entries(objects)) writeFileSync(join(folder, file), JSON.stringify(value));
+  for (const [file, value] of Object.entries(objects)) writeFileSync(join(folder, file), typeof value === 'string' ? value : JSON.stringify(value));
   return folder;
 }
 
@@ -60,6 +60,18 @@ function withReference(work, name, folder, reference, more = {}) {
   return { name, folder, file, ...more };
 }
 
+/** How transformers decodes CLIP's tokens; the published tokenizer.json leaves the ends of words in. */
+const clipDecoder = {
+  type: 'Sequence',
+  decoders: [{ type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true }, { type: 'Replace', pattern: { String: '</w>' }, content: ' ' }, { type: 'Strip', content: ' ', start: 100000, stop: 100000 }],
+};
+
+/** A BPE tokenizer.json's model as the older files vocab.json and merges.txt. */
+function bpeFiles({ model }) {
+  const pairs = model.merges.map((pair) => (Array.isArray(pair) ? pair.join(' ') : pair));
+  return { 'vocab.json': model.vocab, 'merges.txt': `#version: 0.2\n${pairs.join('\n')}\n` };
+}
+
 /** Older files alone, each against the tokenizer.json that they stand for. */
 function olderFiles(tokenizers, work) {
   const at = (...parts) => join(tokenizers, ...parts);
@@ -74,6 +86,22 @@ function olderFiles(tokenizers, work) {
     'roberta-files': () => withReference(work, 'roberta-files',
       stage(work, 'roberta-files', [at('roberta-base', 'vocab.json'), at('roberta-base', 'merges.txt')], { 'tokenizer_config.json': { tokenizer_class: 'RobertaTokenizer' } }),
       { ...read(at('roberta-base', 'tokenizer.json')), ...none }),
+    'clip-files': () => {
+      const json = read(at('clip', 'tokenizer.json'));
+      const token = (content) => json.added_tokens.find((added) => added.content === content);
+      const config = { bos_token: token('<|startoftext|>'), eos_token: token('<|endoftext|>'), unk_token: token('<|endoftext|>'), pad_token: '<|endoftext|>', do_lower_case: true, errors: 'replace', model_max_length: 77, tokenizer_class: 'CLIPTokenizer' };
+      return withReference(work, 'clip-files', stage(work, 'clip-files', [], { ...bpeFiles(json), 'tokenizer_config.json': config }), { ...json, ...none, decoder: clipDecoder });
+    },
+    'opt-files': () => {
+      const json = read(at('roberta-base', 'tokenizer.json'));
+      const special = (id, type_id) => ({ SpecialToken: { id, type_id } });
+      const text = (id, type_id) => ({ Sequence: { id, type_id } });
+      const [id] = json.added_tokens.filter(({ content }) => content === '</s>').map((token) => token.id);
+      const added = json.added_tokens.filter(({ content }) => ['</s>', '<pad>'].includes(content));
+      const post = { type: 'TemplateProcessing', single: [special('</s>', 0), text('A', 0)], pair: [special('</s>', 0), text('A', 0), text('B', 1)], special_tokens: { '</s>': { id: '</s>', ids: [id], tokens: ['</s>'] } } };
+      const config = { bos_token: '</s>', eos_token: '</s>', unk_token: '</s>', pad_token: '<pad>', add_prefix_space: false, add_bos_token: true, tokenizer_class: 'GPT2Tokenizer' };
+      return withReference(work, 'opt-files', stage(work, 'opt-files', [], { ...bpeFiles(json), 'tokenizer_config.json': config }), { ...json, ...none, added_tokens: added, post_processor: post });
+    },
     'whisper-files': () => withReference(work, 'whisper-files',
       stage(work, 'whisper-files', ['vocab.json', 'merges.txt', 'added_tokens.json'].map((f) => at('whisper-phowhisper-tiny', f)), { 'tokenizer_config.json': { tokenizer_class: 'WhisperTokenizer' } }),
       { ...read(at('whisper-phowhisper-tiny', 'tokenizer.json')), ...none }, { configs: ['bare', 'decode'] }),
