@@ -159,7 +159,7 @@ async function runPieces(target) {
   const list = await oracle.vocabulary();
   const control = list.filter((piece) => /^(<.+>|\[.+\])$/.test(piece) && !/^<0x..>$/.test(piece));
   const ids = target.pieces.vocab ? Object.entries(target.pieces.vocab) : list.map((piece, id) => [piece, id]);
-  const ordinary = { ...target, control, ordinaryIds: ids.filter(([piece]) => !control.includes(piece) && piece !== '</s>').map(([, id]) => id) };
+  const ordinary = { ...target, control, ordinaryIds: ids.filter(([piece]) => !control.includes(piece) && !['</s>', '<pad>'].includes(piece)).map(([, id]) => id) };
   const vocabulary = { added: ['>>mg<<', '<s', 's>'], pieces: list.map((piece) => piece.replaceAll('▁', ' ')) };
   const tallies = [];
   for (const config of pieceConfigs(ordinary, seed).filter(chosen)) tallies.push(await runConfig(target, config, { native: oracle, script: null }, vocabulary));

@@ -38,6 +38,9 @@ function bertReference(vocabPath, options) {
   };
 }
 
+/** Takes the spaces at the ends away; the reference's Strip aborts on texts that are shorter than its counts. */
+const trim = { type: 'Replace', pattern: { Regex: '\\A +| +\\z' }, content: '' };
+
 /**
  * Wav2Vec2's character vocabulary as a merge-free BPE: a space is the delimiter "|", the decoder is CTC's, without spaces
  * at the ends. Padding is CTC's blank, which skipping special tokens leaves in place.
@@ -49,7 +52,7 @@ function ctcReference(vocab) {
     normalizer: { type: 'Replace', pattern: { String: ' ' }, content: '|' },
     pre_tokenizer: { type: 'Split', pattern: { String: '|' }, behavior: 'Isolated', invert: false },
     post_processor: null,
-    decoder: { type: 'Sequence', decoders: [{ type: 'CTC', pad_token: '<pad>', word_delimiter_token: '|', cleanup: true }, { type: 'Fuse' }, { type: 'Strip', content: ' ', start: 100000, stop: 100000 }] },
+    decoder: { type: 'Sequence', decoders: [{ type: 'CTC', pad_token: '<pad>', word_delimiter_token: '|', cleanup: true }, { type: 'Fuse' }, trim] },
     model: { type: 'BPE', dropout: null, unk_token: '<unk>', continuing_subword_prefix: null, end_of_word_suffix: null, fuse_unk: false, vocab, merges: [] },
   };
 }
@@ -63,7 +66,7 @@ function withReference(work, name, folder, reference, more = {}) {
 /** How transformers decodes CLIP's tokens; the published tokenizer.json leaves the ends of words in. */
 const clipDecoder = {
   type: 'Sequence',
-  decoders: [{ type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true }, { type: 'Replace', pattern: { String: '</w>' }, content: ' ' }, { type: 'Strip', content: ' ', start: 100000, stop: 100000 }],
+  decoders: [{ type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true }, { type: 'Replace', pattern: { String: '</w>' }, content: ' ' }, trim],
 };
 
 /** A BPE tokenizer.json's model as the older files vocab.json and merges.txt. */
