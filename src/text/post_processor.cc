@@ -10,6 +10,8 @@
 namespace sdx::text {
 namespace {
 
+constexpr size_t kMaxRepeated = size_t{1} << 24;
+
 bool is_padding_space(char32_t c) { return c == 0x120 || is_space(c); }
 
 void trim(Encoding& e, bool add_prefix_space, const TokenStrings& strings) {
@@ -143,7 +145,9 @@ class TemplateProcessing final : public PostProcessor {
 
   void apply(std::vector<Encoding>& parts, bool add_special, const TokenStrings& strings) const override {
     std::vector<Encoding> out;
-    for (const TemplatePiece& piece : parts.size() > 1 ? pair_ : single_) {
+    const std::vector<TemplatePiece>& pieces = parts.size() > 1 ? pair_ : single_;
+    check_growth(pieces, parts);
+    for (const TemplatePiece& piece : pieces) {
       if (piece.sequence >= 0) {
         Encoding& part = parts[static_cast<size_t>(piece.sequence)];
         part.set_type_ids(piece.type_id);
@@ -158,6 +162,24 @@ class TemplateProcessing final : public PostProcessor {
   }
 
  private:
+  /// Throws Resource where a template repeats long texts.
+  static void check_growth(const std::vector<TemplatePiece>& pieces, const std::vector<Encoding>& parts) {
+    size_t before = 0, after = 0;
+    for (const Encoding& part : parts) before += tokens_of(part);
+    for (const TemplatePiece& piece : pieces) {
+      if (piece.sequence >= 0) after += tokens_of(parts[static_cast<size_t>(piece.sequence)]);
+    }
+    if (after <= std::max(before, kMaxRepeated)) return;
+    fail(ErrorKind::kResource, "the template makes ", after, " tokens out of ", before, " but at most ", kMaxRepeated,
+         " are accepted where it repeats a text; name each text once");
+  }
+
+  static size_t tokens_of(const Encoding& part) {
+    size_t count = part.size();
+    for (const Encoding& window : part.overflowing) count += window.size();
+    return count;
+  }
+
   std::vector<TemplatePiece> single_, pair_;
 };
 

@@ -7,6 +7,9 @@
 namespace sdx::text {
 namespace {
 
+/// Bounds the steps that a byte of text takes.
+constexpr size_t kMaxPieceBytes = 4096;
+
 [[noreturn]] void unknown_type(std::string_view family, std::string_view type) {
   fail(ErrorKind::kUnsupportedModel, "the ", family, " type \"", type.substr(0, 60), "\" is not known");
 }
@@ -92,6 +95,10 @@ std::unique_ptr<const Model> read_unigram(const JsonValue& value) {
     auto at = pair.begin();
     if (at == pair.end()) fail(ErrorKind::kInvalidModel, "a piece of the vocabulary is empty; correct it");
     const std::string_view piece = as_string(*at, "a piece of the vocabulary");
+    if (piece.size() > kMaxPieceBytes) {
+      fail(ErrorKind::kResource, "the piece \"", piece.substr(0, 60), "…\" has ", piece.size(), " bytes but at most ",
+           kMaxPieceBytes, " are accepted; remove it");
+    }
     ++at;
     if (at == pair.end())
       fail(ErrorKind::kInvalidModel, "the piece \"", piece.substr(0, 60), "\" has no score; add it");

@@ -9,6 +9,7 @@ namespace sdx::text {
 namespace {
 
 constexpr size_t kMaxPieces = 16'000'000;
+constexpr size_t kMaxPieceBytes = 4096;  ///< bounds the steps that a byte of text takes
 
 [[noreturn]] void broken(const char* what) {
   fail(ErrorKind::kInvalidModel, "the SentencePiece file has ", what, "; it may be truncated, fetch it again");
@@ -40,6 +41,7 @@ SpmEntry read_entry(protozero::pbf_reader message) {
   while (message.next()) {
     if (message.tag() == 1) {
       entry.text = bytes_of(message, "a piece that is no string");
+      if (entry.text.size() > kMaxPieceBytes) broken("a piece of more than 4096 bytes");
     } else if (message.tag() == 2) {
       expect(message, protozero::pbf_wire_type::fixed32, "a score that is no float");
       entry.score = message.get_float();

@@ -179,6 +179,18 @@ TEST(BadFiles, ExplodingPatternsAreStopped) {
             ErrorKind::kResource);
 }
 
+TEST(BadFiles, LongPiecesAndRepeatingTemplatesAreStopped) {
+  EXPECT_EQ(
+      kind_of(R"({"model":{"type":"Unigram","unk_id":0,"vocab":[["u",0],[")" + std::string(5000, 'a') + R"(",0]]}})"),
+      ErrorKind::kResource);
+  std::string pieces;
+  for (int i = 0; i < 300'000; ++i) pieces += R"(,{"Sequence":{"id":"A","type_id":0}})";
+  EXPECT_EQ(kind_of(R"({"post_processor":{"type":"TemplateProcessing","single":[)" + pieces.substr(1) +
+                    R"(],"pair":[],"special_tokens":{}},"pre_tokenizer":{"type":"FixedLength","length":1},
+    "model":{"type":"WordLevel","unk_token":"a","vocab":{"a":0}}})"),
+            ErrorKind::kResource);
+}
+
 TEST(BadFiles, GrowingTextsAreStopped) {
   const std::string model = R"("model":{"type":"WordLevel","unk_token":"a","vocab":{"a":0}}})";
   std::string steps;
