@@ -25,7 +25,7 @@ sdx::Extents checked_extents(const std::vector<int64_t>& shape) {
 std::filesystem::path model_file(const std::filesystem::path& path) {
   if (!std::filesystem::is_directory(path)) return path;
   for (const char* name : {"model.onnx", "onnx/model.onnx"}) {
-    if (std::filesystem::exists(path / name)) return path / name;
+    if (sdx::path_exists(path / name)) return path / name;
   }
   sdx::fail(sdx::ErrorKind::kInvalidInput, "folder '", path.string(),
             "' holds neither model.onnx nor onnx/model.onnx; name the .onnx file");

@@ -53,6 +53,17 @@ class Descriptor {
 
 }  // namespace
 
+bool path_exists(const std::filesystem::path& path) {
+  struct stat info;
+  if (::stat(path.c_str(), &info) == 0) return true;
+  const int why = errno;
+  if (::lstat(path.c_str(), &info) != 0 || !S_ISLNK(info.st_mode)) return false;
+  std::error_code ignored;
+  fail(ErrorKind::kInvalidInput, "'", path.string(), "' is a link to '",
+       std::filesystem::read_symlink(path, ignored).string(), "', which cannot be reached: ", reason(why),
+       "; fetch the file again, or remove the link");
+}
+
 SharedBytes SharedBytes::slice(uint64_t offset, uint64_t length) const {
   if (offset > bytes.size() || length > bytes.size() - offset) {
     fail(ErrorKind::kInvalidModel, "bytes ", offset, " to ", offset, " + ", length, " are wanted but only ",

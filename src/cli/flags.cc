@@ -111,7 +111,7 @@ fs::path model_path(const std::string& given) {
   if (!fs::exists(path, ignored)) fail(ErrorKind::kInvalidInput, "there is no '", given, "'; check the path");
   if (!fs::is_directory(path, ignored)) return path;
   for (const char* name : {"model.onnx", "onnx/model.onnx"}) {
-    if (fs::exists(path / name, ignored)) return path / name;
+    if (path_exists(path / name)) return path / name;
   }
   fail(ErrorKind::kInvalidInput, "folder '", given,
        "' holds neither model.onnx nor onnx/model.onnx; name the .onnx file");

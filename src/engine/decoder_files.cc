@@ -47,14 +47,14 @@ class Finder {
     const std::string name = stem + suffix_ + ".onnx";
     if (std::ranges::find(looked_for_, name) == looked_for_.end()) looked_for_.push_back(name);
     for (const fs::path& path : {folder_ / name, folder_ / "onnx" / name}) {
-      if (fs::exists(path)) return std::make_shared<const onnx::ModelFile>(onnx::ModelFile::open(path));
+      if (path_exists(path)) return std::make_shared<const onnx::ModelFile>(onnx::ModelFile::open(path));
     }
     return nullptr;
   }
 
   std::string model_type() const {
     const fs::path path = folder_ / "config.json";
-    if (!fs::exists(path)) return "";
+    if (!path_exists(path)) return "";
     const SharedBytes text = MappedFile::share(MappedFile::open(path));
     const auto json = nlohmann::json::parse(text.text(), nullptr, false);
     if (!json.is_object()) fail(ErrorKind::kInvalidInput, "'", path.string(), "' is not a JSON object");

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/mapped_file.h"
 #include "generate/config.h"
 
 namespace sdx::generate {
@@ -15,7 +16,7 @@ using Json = nlohmann::json;
 /// The object in a file; nothing where there is no such file.
 std::optional<Json> read_object(const std::filesystem::path& path) {
   std::error_code ignored;
-  if (!std::filesystem::is_regular_file(path, ignored)) return std::nullopt;
+  if (!path_exists(path) || !std::filesystem::is_regular_file(path, ignored)) return std::nullopt;
   std::ifstream file(path, std::ios::binary);
   std::stringstream text;
   if (!file || !(text << file.rdbuf())) fail(ErrorKind::kResource, "cannot read '", path.string(), "'");

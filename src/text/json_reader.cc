@@ -8,6 +8,7 @@
 #include <memory>
 #include <system_error>
 
+#include "base/mapped_file.h"
 #include "text/utf8.h"
 
 namespace sdx::text {
@@ -24,7 +25,7 @@ constexpr size_t kMaxDepth = 64;
 
 bool file_exists(const std::string& path) {
   struct stat info {};
-  return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+  return path_exists(path) && stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
 std::string read_file(const std::string& path, size_t limit, size_t padding) {

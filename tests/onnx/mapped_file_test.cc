@@ -30,6 +30,23 @@ TEST(MappedFile, MapsWhatIsInTheFile) {
   EXPECT_EQ(file->path(), folder.path() / "a");
 }
 
+TEST(PathExists, RefusesLinksToNothing) {
+  TempFolder folder;
+  folder.write("a", "hello");
+  fs::create_symlink("a", folder.path() / "good");
+  fs::create_symlink("blobs/gone", folder.path() / "dangling");
+  EXPECT_TRUE(path_exists(folder.path() / "a"));
+  EXPECT_TRUE(path_exists(folder.path() / "good"));
+  EXPECT_FALSE(path_exists(folder.path() / "none"));
+  try {
+    path_exists(folder.path() / "dangling");
+    FAIL() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kInvalidInput);
+    EXPECT_NE(std::string(error.what()).find("blobs/gone"), std::string::npos) << error.what();
+  }
+}
+
 TEST(MappedFile, MapsEmptyFiles) {
   TempFolder folder;
   const auto file = MappedFile::open(folder.write("a", ""));
