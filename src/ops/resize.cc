@@ -157,6 +157,7 @@ void infer_sizes(InferContext& c, const std::vector<int>& axes, Shape& shape) {
     Dim& size = shape[axes[i]];
     const Dim wanted = sizes ? (*sizes)[i] : c.symbols().fresh();
     if (wanted.known() && wanted.value() < 0) c.invalid("a size is ", wanted.value(), " but must be >= 0");
+    if (policy != "stretch" && size.is(0)) c.invalid("an axis of size 0 has no aspect ratio that could be kept");
     if (wanted.known() && size.known() && size.value() > 0) {
       ratios.push_back(static_cast<double>(wanted.value()) / static_cast<double>(size.value()));
     }
