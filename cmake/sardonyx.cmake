@@ -1,8 +1,14 @@
 # Functions that give each folder under src/ its own target and its own include path.
 
+# Signed integers wrap: tensors' elements do by the standard. UBSan reports overflow only without that flag, so its builds
+# keep it for the loops over elements alone; sizes go through base/checked.h.
+set(wraps TRUE)
+if(SARDONYX_SANITIZE MATCHES undefined)
+  set(wraps $<STREQUAL:$<TARGET_PROPERTY:NAME>,sdx_kernels>)
+endif()
 add_library(sardonyx_flags INTERFACE)
 target_compile_options(sardonyx_flags INTERFACE -Wall -Wextra -Wpedantic $<$<CXX_COMPILER_ID:GNU>:-Wshadow=local> -Wno-missing-field-initializers
-                       -fno-strict-overflow -ffp-contract=off)
+                       $<$<BOOL:${wraps}>:-fno-strict-overflow> -ffp-contract=off)
 if(SARDONYX_SANITIZE)
   target_compile_options(sardonyx_flags INTERFACE -fsanitize=${SARDONYX_SANITIZE} -fno-omit-frame-pointer
                          -fno-sanitize-recover=all)

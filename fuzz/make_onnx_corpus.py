@@ -1,6 +1,7 @@
-"""Writes the seeds of the ONNX reader's fuzz target: python3 fuzz/make_onnx_corpus.py fuzz/corpus/onnx_reader
+"""Writes the seeds of the fuzz targets onnx_reader and model_loader: python3 fuzz/make_onnx_corpus.py fuzz/corpus
 
-Each seed is a small file that uses one part of the format, encoded by hand so that no ONNX library is needed.
+Each seed is a small file, encoded by hand so that no ONNX library is needed: one part of the format each for the
+reader, and for the loader whole graphs that compile and run.
 """
 import pathlib
 import struct
@@ -118,11 +119,100 @@ def seeds():
     yield "lfs_pointer", b"version https://git-lfs.github.com/spec/v1\n"
 
 
+def ints(name, *values):
+    return tensor(7, [len(values)], packed(7, values), name=name)
+
+
+def floats(name, dims, *values):
+    return tensor(1, dims, blob(4, struct.pack(f"<{len(values)}f", *values)), name=name)
+
+
+def any_tensor(elem):
+    return blob(1, num(1, elem))
+
+
+def graph(*parts, outputs=(("y", 1),), dims=("n", 3)):
+    ends = blob(11, value_info("x", tensor_type(1, *dims)))
+    return b"".join(parts) + ends + b"".join(blob(12, value_info(o, any_tensor(elem))) for o, elem in outputs)
+
+
+def number(name, value):
+    return attribute(name, 2, num(3, value))
+
+
+def numbers(name, *values):
+    return attribute(name, 7, packed(8, values))
+
+
+def constants(*tensors):
+    return b"".join(blob(5, t) for t in tensors)
+
+
+def graphs():
+    """Graphs that run: operators whose sizes come from attributes, constants and values, alone and in a row."""
+    yield "arithmetic", graph(node("Mul", ["x", "x"], ["a"]), node("Add", ["a", "b"], ["y"]),
+                              constants(floats("b", [3], 1, 2, 3)))
+    yield "matmul", graph(node("MatMul", ["x", "w"], ["m"]), node("Add", ["m", "b"], ["a"]), node("Relu", ["a"], ["y"]),
+                          constants(floats("w", [3, 2], *range(6)), floats("b", [2], 1, 2)))
+    yield "reshape", graph(node("Shape", ["x"], ["s"]), node("Gather", ["s", "i"], ["g"]),
+                           node("Unsqueeze", ["g", "a"], ["u"]), node("Concat", ["u", "m"], ["t"], number("axis", 0)),
+                           node("Reshape", ["x", "t"], ["y"]),
+                           constants(tensor(7, [], packed(7, [0]), name="i"), ints("a", 0), ints("m", -1)))
+    yield "slice", graph(node("Slice", ["x", "s", "e", "a", "p"], ["y"]),
+                         constants(ints("s", 0, -1), ints("e", 1 << 62, -4), ints("a", 0, 1), ints("p", 1, -1)))
+    yield "pad", graph(node("Pad", ["x", "p"], ["y"]), constants(ints("p", 1, 0, -1, 2)))
+    yield "split", graph(node("Split", ["x", "s"], ["y", "z"], number("axis", 1)), constants(ints("s", 1, 2)),
+                         outputs=(("y", 1), ("z", 1)))
+    yield "transpose", graph(node("Transpose", ["x"], ["t"], numbers("perm", 1, 0)), node("Tile", ["t", "r"], ["y"]),
+                             constants(ints("r", 2, 1)))
+    yield "conv", graph(node("Conv", ["x", "w"], ["c"], numbers("pads", 1, 1), numbers("strides", 2)),
+                        node("MaxPool", ["c"], ["p"], numbers("kernel_shape", 2)), node("Col2Im", ["c", "i", "k"], ["y"]),
+                        constants(floats("w", [2, 2, 3], *range(12)), ints("i", 5), ints("k", 2)),
+                        outputs=(("p", 1), ("y", 1)), dims=(1, 2, 8))
+    yield "normalise", graph(node("ReduceMean", ["x", "a"], ["m"]), node("Sub", ["x", "m"], ["d"]),
+                             node("Mul", ["d", "d"], ["q"]), node("Softmax", ["q"], ["f"], number("axis", -1)),
+                             node("LayerNormalization", ["f", "w"], ["y"]),
+                             constants(ints("a", -1), floats("w", [3], 1, 1, 1)))
+    yield "data_dependent", graph(node("NonZero", ["x"], ["i"]), node("Transpose", ["i"], ["t"]),
+                                  node("GatherND", ["x", "t"], ["g"]), node("TopK", ["g", "k"], ["y", "z"]),
+                                  constants(ints("k", 1)), outputs=(("y", 1), ("z", 7)))
+    yield "scatter", graph(node("ScatterND", ["x", "i", "u"], ["s"]), node("ScatterElements", ["s", "j", "v"], ["y"]),
+                           constants(tensor(7, [1, 2], packed(7, [1, 2]), name="i"), floats("u", [1], 7),
+                                     tensor(7, [1, 1], packed(7, [0]), name="j"), floats("v", [1, 1], 5)))
+    yield "quantize", graph(node("QuantizeLinear", ["x", "s", "z"], ["q"]), node("DequantizeLinear", ["q", "s", "z"], ["y"]),
+                            constants(floats("s", [3], 1, 2, 3), tensor(2, [3], blob(9, b"\0\1\2"), name="z")))
+    branch = blob(6, node("Relu", ["x"], ["r"]) + blob(12, value_info("r", any_tensor(1))) + blob(2, "b"))
+    yield "if", graph(node("ReduceSum", ["x"], ["s"], number("keepdims", 0)), node("Cast", ["s"], ["c"], number("to", 9)),
+                      node("If", ["c"], ["y"], attribute("then_branch", 5, branch), attribute("else_branch", 5, branch)))
+    step = blob(6, node("Add", ["v", "x"], ["w"]) + node("Identity", ["c"], ["d"])
+                + b"".join(blob(11, value_info(n, t)) for n, t in
+                           [("i", any_tensor(7)), ("c", any_tensor(9)), ("v", any_tensor(1))])
+                + b"".join(blob(12, value_info(n, t)) for n, t in
+                           [("d", any_tensor(9)), ("w", any_tensor(1)), ("w", any_tensor(1))]) + blob(2, "b"))
+    yield "loop", graph(node("Loop", ["t", "", "x"], ["a", "y"], attribute("body", 5, step)),
+                        constants(tensor(7, [], packed(7, [3]), name="t")), outputs=(("a", 1), ("y", 1)))
+    yield "sequence", graph(node("SequenceConstruct", ["x", "x"], ["s"]), node("SequenceAt", ["s", "i"], ["e"]),
+                            node("ConcatFromSequence", ["s"], ["c"], number("axis", 0)), node("Add", ["e", "x"], ["y"]),
+                            constants(tensor(7, [], packed(7, [1]), name="i")), outputs=(("y", 1), ("c", 1)))
+    yield "resize", graph(node("Resize", ["x", "", "s"], ["r"]), node("Resize", ["x", "", "", "n"], ["y"]),
+                          constants(floats("s", [3], 1, 1, 2), ints("n", 1, 2, 5)), outputs=(("r", 1), ("y", 1)), dims=(1, 2, 4))
+    yield "einsum", graph(node("Einsum", ["x", "x"], ["y"], attribute("equation", 3, blob(4, "ij,kj->ik"))))
+    yield "range", graph(node("Size", ["x"], ["s"]), node("Range", ["o", "s", "p"], ["r"]),
+                         node("OneHot", ["r", "d", "v"], ["y"]), node("CumSum", ["r", "o"], ["z"]),
+                         constants(tensor(7, [], packed(7, [0]), name="o"), tensor(7, [], packed(7, [1]), name="p"),
+                                   tensor(7, [], packed(7, [4]), name="d"), floats("v", [2], 0, 1)), outputs=(("y", 1), ("z", 7)))
+
+
+def write(folder, files):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files:
+        (folder / name).write_bytes(content)
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in seeds():
-        (folder / name).write_bytes(content)
+    write(folder / "onnx_reader", seeds())
+    write(folder / "model_loader", ((name, model(content)) for name, content in graphs()))
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ class Comparison {
   }
 
   Json report() {
+    session_->run(values_, settings_);  // what does not fit is said here, once
     if (!flags_.no_memory) footprints();
     const peer::PeerSession session(library_, model_path(flags_.model.path), {settings_.parallel.threads()});
     const PeerSide side(session, names_, values_);

@@ -1,8 +1,11 @@
 // Flags that the commands which load a model share: reading them and loading.
 #include "cli/flags.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
 #include <set>
 
 #include "kernels/isa.h"
@@ -23,6 +26,14 @@ std::set<std::string> rule_names() {
 }
 
 }  // namespace
+
+int64_t machine_memory() {
+  const int64_t pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGE_SIZE);
+  const int64_t all = pages > 0 && page > 0 ? pages * page : 0;
+  int64_t group = 0;
+  const bool limited = static_cast<bool>(std::ifstream("/sys/fs/cgroup/memory.max") >> group) && group > 0;
+  return limited && (all == 0 || group < all) ? group : all;
+}
 
 void limit_isa(const std::string& name) {
   using kernels::Isa;
@@ -46,7 +57,9 @@ void add_model_flags(Subcommand& command, ModelFlags& flags) {
       ->check(one_of({"exact", "zero"}));
   command.add_flag("--explain-rules", flags.explain_rules,
                    "print applications and near misses of rules to standard error");
-  command.add_option("--memory-limit", flags.memory_limit, "bytes that loading and running may allocate; 0: no limit")
+  command
+      .add_option("--memory-limit", flags.memory_limit,
+                  "bytes that loading and running may allocate; not given: what the machine has; 0: no limit")
       ->byte_sizes();
   command.add_option("--weight-folder", flags.weight_folder,
                      "keep packed weights in this folder, so that later processes load faster and share them; "

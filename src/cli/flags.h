@@ -9,6 +9,9 @@
 
 namespace sdx::cli {
 
+/// Bytes of memory that this machine, or the control group of the process, has; 0 where that cannot be told.
+int64_t machine_memory();
+
 struct ModelFlags {
   std::string path;
   std::string rules;
@@ -17,7 +20,7 @@ struct ModelFlags {
   std::string padding = "exact";
   std::string weight_folder;
   int threads = 0;
-  int64_t memory_limit = 0;
+  int64_t memory_limit = machine_memory();
   bool explain_rules = false;
   bool collect_misses = false;  ///< near misses go into the model's report, unprinted
   bool json = false;

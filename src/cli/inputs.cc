@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <set>
 
 #include "cli/flags.h"
 #include "cli/json_tensor.h"
@@ -60,9 +61,26 @@ class InputReader {
     const auto& ports = model_.inputs();
     const auto it = std::ranges::find(ports, name, &engine::Port::name);
     if (it != ports.end()) return static_cast<size_t>(it - ports.begin());
+    fail(ErrorKind::kInvalidInput, "the model has no input '", name, "'; its inputs are ", input_names());
+  }
+
+  std::string input_names() const {
     std::string list;
-    for (const auto& p : ports) list += cat(list.empty() ? "" : ", ", p.name);
-    fail(ErrorKind::kInvalidInput, "the model has no input '", name, "'; its inputs are ", list);
+    for (const auto& p : model_.inputs()) list += cat(list.empty() ? "" : ", ", p.name);
+    return list;
+  }
+
+  /// The symbols among the sizes of the inputs.
+  std::string size_names() const {
+    std::set<std::string> names;
+    for (const auto& p : model_.inputs()) {
+      for (int i = 0; p.fact.shape.has_rank() && i < p.fact.shape.rank(); ++i) {
+        if (p.fact.shape[i].symbol()) names.insert(p.fact.shape[i].text());
+      }
+    }
+    std::string list;
+    for (const std::string& name : names) list += cat(list.empty() ? "" : ", ", name);
+    return list.empty() ? "all known" : list;
   }
 
   void set(const std::string& name, Tensor value) { values_[index(name)] = std::move(value); }
@@ -105,7 +123,10 @@ class InputReader {
     }
     const auto it = std::ranges::find(model_.inputs(), name, &engine::Port::name);
     if (it == model_.inputs().end()) {
-      if (extents.rank() != 1 || !sizes.bind_symbol(name, extents[0])) index(name);
+      if (extents.rank() != 1 || !sizes.bind_symbol(name, extents[0])) {
+        fail(ErrorKind::kInvalidInput, "the model has no input and no size '", name, "'; its inputs are ",
+             input_names(), " and its sizes ", size_names());
+      }
       return;
     }
     sizes.bind_input(name, it->fact.shape, extents);

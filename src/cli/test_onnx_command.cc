@@ -25,8 +25,11 @@ std::vector<fs::path> tests_of(const std::string& given) {
   if (!fs::is_directory(root)) fail(ErrorKind::kInvalidInput, "'", given, "' is no folder");
   if (fs::exists(root / "model.onnx")) return {root};
   std::vector<fs::path> out;
-  for (const auto& entry : fs::recursive_directory_iterator(root)) {
-    if (entry.is_directory() && fs::exists(entry.path() / "model.onnx")) out.push_back(entry.path());
+  std::error_code unreadable;  // folders that may not be entered and links in a circle hold no tests
+  const auto options = fs::directory_options::skip_permission_denied;
+  for (const auto& entry : fs::recursive_directory_iterator(root, options)) {
+    if (entry.is_directory(unreadable) && fs::exists(entry.path() / "model.onnx", unreadable))
+      out.push_back(entry.path());
   }
   std::ranges::sort(out);
   if (out.empty()) fail(ErrorKind::kInvalidInput, "neither '", given, "' nor a folder below it holds a model.onnx");

@@ -111,10 +111,10 @@ class Attrs {
     };
     std::apply([&](const auto&... f) { (one(f), ...); }, S::fields());
     if (taken != map.size()) {
-      for (const auto& [name, value] : map) {
+      for (const auto& entry : map) {
         bool known = false;
-        std::apply([&](const auto&... f) { ((known |= f.name == name), ...); }, S::fields());
-        if (!known) attrs_detail::unknown(name);
+        std::apply([&](const auto&... f) { ((known |= f.name == entry.first), ...); }, S::fields());
+        if (!known) attrs_detail::unknown(entry.first);
       }
     }
     return out;

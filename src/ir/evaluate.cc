@@ -61,9 +61,16 @@ const Fact& PlainHost::body_output(int, int) { fail(ErrorKind::kInternal, "an op
 
 void run_concrete(const OpCall& call, std::span<Slot* const> inputs, std::span<Slot* const> outputs, RunHost& host,
                   const Parallel& parallel, PagePool* pool) {
-  RunContext run(host, call.attrs, parallel, inputs, outputs);
   const Traits& traits = call.op.traits;
-  if (traits.returns_values) return call.op.run(run);
+  if (traits.returns_values) {
+    RunContext run(host, call.attrs, parallel, inputs, outputs);
+    return call.op.run(run);
+  }
+  Slot unread;
+  std::vector<Slot*> wanted(outputs.begin(), outputs.end());
+  if (!wanted.empty() && !wanted[0]) wanted[0] = &unread;
+  outputs = wanted;
+  RunContext run(host, call.attrs, parallel, inputs, outputs);
   SymbolTable symbols;
   std::vector<Fact> facts(inputs.size());
   std::vector<const Fact*> given(inputs.size());

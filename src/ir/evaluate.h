@@ -36,7 +36,7 @@ struct OpCall {
 
 /// Infers with the slots' concrete shapes and values, allocates the wanted outputs (non-null slots) on the heap and
 /// runs the operator. Throws as infer does, and where a constraint between sizes fails. Outputs of the sizes that
-/// `pool` takes lie there, where one is given.
+/// `pool` takes lie there, where one is given. Output 0 is made even where nobody wants it: operators rely on it.
 void run_concrete(const OpCall& call, std::span<Slot* const> inputs, std::span<Slot* const> outputs, RunHost& host,
                   const Parallel& parallel, PagePool* pool = nullptr);
 

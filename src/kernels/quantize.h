@@ -22,7 +22,7 @@ struct QuantLayout {
   static QuantLayout per_axis(int64_t axis, int64_t inner) { return {axis, inner, 1, 0, 1, 0}; }
   /// The scales are [outer, ceil(axis / block), inner].
   static QuantLayout blocked(int64_t axis, int64_t inner, int64_t block) {
-    return {axis, inner, block, (axis + block - 1) / block * inner, inner, 1};
+    return {axis, inner, block, (axis / block + (axis % block != 0)) * inner, inner, 1};
   }
 };
 

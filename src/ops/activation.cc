@@ -7,16 +7,16 @@ namespace {
 
 using kernels::UnaryOp;
 
-/// Attributes alpha and beta under the names that an operator gives them; the defaults are parameters.
-template <auto kDefault>
+/// An attribute alpha whose default is a parameter, in thousandths: clang 14 takes no floats there.
+template <int kThousandths>
 struct AlphaAttrs {
-  float alpha = kDefault;
+  float alpha = kThousandths / 1000.0f;
   bool operator==(const AlphaAttrs&) const = default;
   static constexpr auto fields() { return std::tuple{field("alpha", &AlphaAttrs::alpha)}; }
 };
-using EluAttrs = AlphaAttrs<1.0f>;
-using LeakyAttrs = AlphaAttrs<0.01f>;
-using QuickGeluAttrs = AlphaAttrs<1.702f>;
+using EluAttrs = AlphaAttrs<1000>;
+using LeakyAttrs = AlphaAttrs<10>;
+using QuickGeluAttrs = AlphaAttrs<1702>;
 
 struct SeluAttrs {
   float alpha = 1.67326319217681884765625f;

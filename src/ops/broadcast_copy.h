@@ -14,7 +14,8 @@ inline void require_broadcasts_to(ir::InferContext& c, const Shape& from, const 
   for (int i = 0; i < from.rank(); ++i) {
     if (from[i].is(1)) continue;
     c.require_at_most(from[i], to[i + shift], what);
-    c.broadcast(Shape({from[i]}), Shape({to[i + shift]}));
+    // A size of 0 broadcasts with 1, but not to it.
+    c.require_equal(c.broadcast(Shape({from[i]}), Shape({to[i + shift]}))[0], to[i + shift], what);
   }
 }
 

@@ -41,6 +41,7 @@ void infer(InferContext& c) {
   const auto& a = c.attrs<Col2ImAttrs>();
   c.require_dtype(0, kNumbers);
   c.require_rank(0, 3, 3);
+  for (int i : {1, 2}) require_ints(c, i);
   const auto image = c.values(1), block = c.values(2);
   const Shape& x = c.input(0).shape;
   const Shape& counted = c.input(1).shape;
@@ -90,7 +91,7 @@ void sum_channel(const Col2ImAttrs& a, const T* x, T* y, const Extents& image, c
         inside &= i >= 0 && i < image[static_cast<int>(d)];
         to += i * image_strides[d];
       }
-      if (inside) y[to] += x[e * count + p];
+      if (inside) y[to] = reduced(Reduction::kAdd, y[to], x[e * count + p]);
     }
   }
 }

@@ -1,5 +1,5 @@
 // Concat and Split: tensors joined and cut along one axis.
-#include "ops/movement.h"
+#include "ops/indices.h"
 
 namespace sdx::ops {
 namespace {
@@ -163,6 +163,7 @@ std::optional<std::vector<Dim>> split_sizes(InferContext& c, const Dim& n) {
 
 void infer_split(InferContext& c) {
   const Fact& x = c.input(0);
+  if (c.has(1)) require_ints(c, 1);
   if (!x.shape.has_rank()) {
     for (int i = 0; i < c.output_count(); ++i) c.set(i, x.dtype, Shape());
     return;

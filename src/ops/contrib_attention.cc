@@ -60,7 +60,9 @@ void infer(InferContext& c) {
   for (int i : {kWeights, kBias, kPast, kScores}) {
     if (c.has(i)) c.require_same_dtype(kX, i);
   }
-  if (a.num_heads < 1) c.invalid("attribute 'num_heads' is ", a.num_heads, " but must be at least 1");
+  if (a.num_heads < 1 || a.num_heads > kMaxElements) {
+    c.invalid("attribute 'num_heads' is ", a.num_heads, " but must be in [1, ", kMaxElements, "]");
+  }
   if (a.do_rotary || a.past_present_share_buffer || c.has(6))
     c.unsupported("rotary embedding or shared caches in this operator");
   const DType type = c.input(kX).dtype;

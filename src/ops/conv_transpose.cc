@@ -84,6 +84,7 @@ void infer(InferContext& c) {
     }
     if (!x.has_rank() || (!given && !w.has_rank())) continue;
     const Dim kernel = given ? Dim(a.kernel_shape[static_cast<size_t>(i)]) : w[i + 2];
+    c.require_at_most(1, kernel, "1 and the size of the window");
     out[i + 2] = output_size(c, a, rank - 2, i, x[i + 2], kernel);
   }
   c.set(0, c.input(0).dtype, std::move(out));
@@ -169,8 +170,10 @@ void run_typed(RunContext& c) {
       const int64_t at = i / blocks, group = at % a.group, first = i % blocks * block;
       const int64_t count = std::min(block, filters - first);
       const T* weights = c.input(1).as<T>() + (group * channels * filters + first) * taps;
-      multiply({count * taps, channels, positions, weights, c.input(0).as<T>() + at * channels * positions},
-               filters * taps, columns, mine);
+      if (positions > 0) {
+        multiply({count * taps, channels, positions, weights, c.input(0).as<T>() + at * channels * positions},
+                 filters * taps, columns, mine);
+      }
       for (int64_t m = 0; m < count; ++m) {
         T* y = c.output(0).as<T>() + (at * filters + first + m) * g.in_count();
         std::fill_n(y, g.in_count(), c.has_input(2) ? c.input(2).as<T>()[group * filters + first + m] : T{});

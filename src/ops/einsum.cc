@@ -239,7 +239,7 @@ class Contraction {
   }
 
   void inner_product(const std::pair<Side, Side>& sides, T* to) const {
-    const auto& [a, b] = sides;
+    const Side &a = sides.first, &b = sides.second;
     int64_t batch = 1;
     for (int64_t n : a.view.batch) batch *= n;
     const int64_t matrix = a.view.rows * b.view.columns;

@@ -80,8 +80,8 @@ void upgrade_binary(Call& c) {
          " needs inputs of known rank; convert the model to opset 7 or newer");
   }
   const int64_t first = axis < 0 ? axis + a.rank() : axis;
-  const int64_t trailing = a.rank() - first - b.rank();
-  if (first < 0 || trailing < 0) {
+  const int64_t trailing = first < 0 || first > a.rank() ? -1 : a.rank() - first - b.rank();
+  if (trailing < 0) {
     fail(ErrorKind::kInvalidModel, "attribute 'axis' is ", axis, ", which does not align shapes ", a.text(), " and ",
          b.text());
   }

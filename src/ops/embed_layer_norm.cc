@@ -34,7 +34,9 @@ void infer(InferContext& c) {
     else
       c.require_equal(c.input(i).shape[1], width, "the widths of the embeddings");
   }
+  if (!c.has(kPositions)) c.invalid("input ", kPositions, ", the position embedding, is required but absent");
   for (int i : {kScale, kShift}) {
+    c.require_dtype(i, {DType::kF32, DType::kF16, DType::kBF16});
     c.require_rank(i, 1, 1);
     if (c.input(i).shape.has_rank())
       c.require_equal(c.input(i).shape[0], width, "the sizes of the norm and the embeddings");

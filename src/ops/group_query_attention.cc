@@ -44,9 +44,9 @@ constexpr int kQ = 0, kK = 1, kV = 2, kPastKey = 3, kPastValue = 4, kLengths = 5
               kPositions = 9, kScores = 10;
 
 void check_supported(const InferContext& c, const GroupQueryAttrs& a) {
-  if (a.num_heads < 1 || a.kv_num_heads < 1 || a.num_heads % a.kv_num_heads != 0) {
+  if (a.num_heads < 1 || a.kv_num_heads < 1 || a.num_heads > kMaxElements || a.num_heads % a.kv_num_heads != 0) {
     c.invalid("attributes 'num_heads' and 'kv_num_heads' are ", a.num_heads, " and ", a.kv_num_heads,
-              "; the second must divide the first");
+              "; the second must divide the first, which is at most ", kMaxElements);
   }
   if (a.smooth_softmax > 0 || a.qk_output != 0 || a.sliding_window_cache != 0) {
     c.unsupported("smooth softmax, scores as an output and windowed caches in GroupQueryAttention");
@@ -84,6 +84,7 @@ void check_rotary(InferContext& c, const GroupQueryAttrs& a, const Dim& width) {
 
 void infer(InferContext& c) {
   const auto& a = c.attrs<GroupQueryAttrs>();
+  if (c.output_count() > 3) c.unsupported("output_qk, the fourth output of GroupQueryAttention");
   c.require_dtype(kQ, {DType::kF32, DType::kF16, DType::kBF16});
   check_supported(c, a);
   for (int i : {kK, kV, kPastKey, kPastValue, kScores}) {
@@ -103,6 +104,8 @@ void infer(InferContext& c) {
     c.require_equal(s[1], q[1], "the rows of queries and keys");
     c.require_equal(s[2], width * a.kv_num_heads, "the width of keys and what the heads need");
   }
+  if (c.input(kTotal).shape.has_rank())
+    c.require_equal(c.input(kTotal).shape.count(), 1, "the elements of total_sequence_length and 1");
   const auto totals = c.values(kTotal);
   const Dim total = totals && totals->size() == 1 ? (*totals)[0] : c.symbols().fresh();
   c.require_at_most(q[1], total, "the rows of the query and total_sequence_length");

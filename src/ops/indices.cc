@@ -24,6 +24,16 @@ void wrap_tuples(const T* from, int64_t* to, int64_t count, const Extents& axes)
 
 }  // namespace
 
+void require_ints(const InferContext& c, int i) {
+  require_indices(c, i);
+  c.require_rank(i, 0, 1);
+}
+
+void infer_in_run(InferContext& c) {
+  const Dim open = c.symbols().fresh();  // a constraint that no binding decides
+  c.constraints().push_back({ir::Constraint::Kind::kEqual, open, c.symbols().fresh(), "sizes that a run knows"});
+}
+
 const int64_t* read_tuples(const RunContext& c, const ConstView& indices, int64_t count, const Extents& axes) {
   int64_t* out = c.scratch<int64_t>(count);
   if (indices.dtype == DType::kI64) {

@@ -8,6 +8,12 @@ namespace sdx::ops {
 /// Throws InvalidModel unless input i holds int64 or int32.
 inline void require_indices(const InferContext& c, int i) { c.require_dtype(i, {DType::kI64, DType::kI32}); }
 
+/// Throws InvalidModel unless input i is a list of int64 or int32, or one such number.
+void require_ints(const InferContext& c, int i);
+
+/// Has infer called again in each run: sizes that are not known yet decide what it has to check.
+void infer_in_run(InferContext& c);
+
 /// The indices made non-negative, for an axis of size n; in scratch memory. Throws InvalidInput where one is outside
 /// [-n, n).
 const int64_t* read_indices(const RunContext& c, const ConstView& indices, int64_t n);

@@ -25,6 +25,9 @@ void infer(InferContext& c) {
   c.require_dtype(0, kFloats);
   const Shape& x = c.input(0).shape;
   const auto& a = c.attrs<LayerNormAttrs>();
+  if (a.stash_type != DType::kF32 && a.stash_type != DType::kF64) {
+    c.unsupported("attribute 'stash_type' is ", dtype_name(a.stash_type), " but must be float32 or float64");
+  }
   for (int i = 1; i < c.input_count(); ++i) {
     if (!c.has(i)) continue;
     c.require_dtype(i, kFloats);

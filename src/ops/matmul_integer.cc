@@ -32,6 +32,7 @@ void check_parameter(InferContext& c, int input, int matrix, bool rows) {
   if (!c.has(input)) return;
   const Shape &p = c.input(input).shape, &m = c.input(matrix).shape;
   c.require_rank(input, 0, 1);
+  c.require_rank(matrix, 1);
   if (!p.has_rank() || p.rank() == 0 || !m.has_rank()) return;
   const Dim size = m.rank() == 1 ? Dim(1) : m[m.rank() - (rows ? 2 : 1)];
   require_broadcasts_to(c, p, Shape({size}), "a zero point or scale of a product");

@@ -1,5 +1,6 @@
 // OneHot: an axis on which one position holds another value than the rest.
 #include <cmath>
+#include <cstring>
 
 #include "ops/indices.h"
 
@@ -15,15 +16,26 @@ struct OneHotAttrs {
 /// The depth where it is known: an integer expression, or a constant of another type.
 std::optional<Dim> depth_of(const InferContext& c) {
   if (auto values = c.values(1); values && values->size() == 1) return values->front();
-  auto number = c.scalar(1);
-  if (!number || !(std::abs(*number) <= static_cast<double>(kMaxElements))) return std::nullopt;
-  return Dim(static_cast<int64_t>(*number));
+  const Fact& depth = c.input(1);
+  if (!depth.is_constant()) return std::nullopt;
+  double number = 0;
+  if (is_half(depth.dtype)) {
+    number = c.scalar(1).value_or(0);
+  } else {
+    for_number(depth.dtype, [&]<class T>() {
+      T element;
+      std::memcpy(&element, depth.constant.view().data, sizeof element);
+      number = static_cast<double>(element);
+    });
+  }
+  if (!(std::abs(number) <= static_cast<double>(kMaxElements))) c.invalid("the depth is ", number);
+  return Dim(static_cast<int64_t>(number));
 }
 
 void infer(InferContext& c) {
   c.require_dtype(0, kNumbers);
   c.require_dtype(1, kNumbers);
-  c.require_rank(1, 0, 1);
+  if (c.input(1).shape.has_rank()) c.require_equal(c.input(1).shape.count(), 1, "the elements of the depth, and 1,");
   if (dtype_bits(c.input(2).dtype) < 8 && c.input(2).dtype != DType::kString) c.unsupported("OneHot of packed values");
   if (c.input(2).shape.has_rank()) c.require_equal(c.input(2).shape.count(), 2, "the off and on values, and 2,");
   const Shape& indices = c.input(0).shape;

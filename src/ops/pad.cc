@@ -1,7 +1,7 @@
 // Pad: a tensor with a margin that is constant, mirrored, repeated or wrapped; negative margins crop.
 #include <cstring>
 
-#include "ops/movement.h"
+#include "ops/indices.h"
 
 namespace sdx::ops {
 namespace {
@@ -90,7 +90,9 @@ Maps make_maps(const RunContext& c, std::string_view mode) {
   const auto last = static_cast<size_t>(x.rank() - 1);
   const int64_t begin = std::max<int64_t>(0, before[last]);
   const int64_t size = x.extents.back() + std::min<int64_t>(0, before[last]) + std::min<int64_t>(0, after[last]);
-  maps.run = {begin, begin + std::max<int64_t>(0, size)};
+  // A margin may reach beyond an output that the other margin crops.
+  const int64_t line = y.extents.back();
+  maps.run = {std::min(begin, line), std::min(begin + std::max<int64_t>(0, size), line)};
   return maps;
 }
 
@@ -151,8 +153,12 @@ void infer(InferContext& c) {
   if (mode != "constant" && mode != "reflect" && mode != "edge" && mode != "wrap") {
     c.invalid("attribute 'mode' is '", mode, "' but must be constant, reflect, edge or wrap");
   }
-  if (c.has(2)) c.require_same_dtype(0, 2);
-  c.require_dtype(1, {DType::kI64, DType::kI32});
+  if (c.has(2)) {
+    c.require_same_dtype(0, 2);
+    if (c.input(2).shape.has_rank()) c.require_equal(c.input(2).shape.count(), 1, "the elements of the value, and 1,");
+  }
+  require_ints(c, 1);
+  if (c.has(3)) require_ints(c, 3);
   const Fact& x = c.input(0);
   if (!x.shape.has_rank()) return c.set(0, x.dtype, Shape());
   const auto pads = c.values(1);

@@ -117,7 +117,7 @@ void infer_attention(InferContext& c) {
   c.require_rank(3, 1, 1);
   const Shape &q = c.input(0).shape, &k = c.input(1).shape, &v = c.input(2).shape;
   if (!q.has_rank() || !k.has_rank() || !v.has_rank()) return c.set(0, c.input(0).dtype, c.fresh_shape(4));
-  c.require_equal(q[0], 1, "the first size of packed rows and 1");
+  for (const Shape* rows : {&q, &k, &v}) c.require_equal((*rows)[0], 1, "the first size of packed rows and 1");
   c.require_equal(q[1], k[1], "the rows of queries and keys");
   c.require_equal(k[1], v[1], "the rows of keys and values");
   c.require_equal(k[2], v[2], "the heads of keys and values");

@@ -1,5 +1,6 @@
 // Range: an arithmetic progression.
 #include <cmath>
+#include <limits>
 
 #include "ops/family.h"
 
@@ -25,7 +26,8 @@ std::optional<Dim> size_of(InferContext& c) {
   if (!start || !limit || !step || start->size() != 1 || limit->size() != 1 || step->size() != 1) return std::nullopt;
   if (step->front() == 0) c.invalid("the step is 0; it must be positive or negative");
   const Dim distance = step->front() > 0 ? limit->front() - start->front() : start->front() - limit->front();
-  return max(ceil_div(distance, std::abs(step->front())), 0);
+  const int64_t least = std::numeric_limits<int64_t>::min() + 1;  // the number below it has no absolute value
+  return max(ceil_div(distance, std::abs(std::max(step->front(), least))), 0);
 }
 
 /// The number of elements of constants.

@@ -157,6 +157,7 @@ void infer_sizes(InferContext& c, const std::vector<int>& axes, Shape& shape) {
     Dim& size = shape[axes[i]];
     const Dim wanted = sizes ? (*sizes)[i] : c.symbols().fresh();
     if (wanted.known() && wanted.value() < 0) c.invalid("a size is ", wanted.value(), " but must be >= 0");
+    if (policy != "stretch" && size.is(0)) c.invalid("an axis of size 0 has no aspect ratio that could be kept");
     if (wanted.known() && size.known() && size.value() > 0) {
       ratios.push_back(static_cast<double>(wanted.value()) / static_cast<double>(size.value()));
     }
@@ -303,7 +304,7 @@ void run_nearest(const RunContext& c, const Resampling& how, const std::vector<R
 template <class T>
 void resample(const Parallel& parallel, const T* x, T* y, const ResampledAxis& axis, const Taps& taps,
               std::pair<int64_t, int64_t> outer_inner) {
-  const auto [outer, inner] = outer_inner;
+  const int64_t outer = outer_inner.first, inner = outer_inner.second;
   parallel.run(outer * axis.to, grain_for(inner * taps.count), [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; ++r) {
       const int64_t j = r % axis.to;

@@ -15,7 +15,7 @@ struct ReverseAttrs {
 
 void infer(InferContext& c) {
   const auto& a = c.attrs<ReverseAttrs>();
-  if (a.batch_axis + a.time_axis != 1 || a.batch_axis * a.time_axis != 0) {
+  if (std::min(a.batch_axis, a.time_axis) != 0 || std::max(a.batch_axis, a.time_axis) != 1) {
     c.invalid("attributes 'batch_axis' and 'time_axis' are ", a.batch_axis, " and ", a.time_axis,
               " but must be 0 and 1");
   }

@@ -30,6 +30,7 @@ void upgrade_align(Call& c) {
 }
 
 constexpr int64_t kMaxSide = 1 << 20;
+constexpr int64_t kMaxSamples = 1 << 12;  ///< along each side of a bin: images have no larger regions
 
 void infer_align(InferContext& c) {
   const auto& a = c.attrs<AlignAttrs>();
@@ -87,6 +88,12 @@ double pool_bin(const T* plane, int64_t height, int64_t width, const Bin& bin, b
   return is_max ? total : total / static_cast<double>(std::max<int64_t>(1, bin.rows * bin.columns));
 }
 
+/// How many samples a side of a bin takes; one that is not a number none.
+int64_t samples_of(const AlignAttrs& a, double side) {
+  if (a.sampling_ratio > 0) return a.sampling_ratio;
+  return side > 0 ? static_cast<int64_t>(std::min(std::ceil(side), static_cast<double>(kMaxSamples))) : 0;
+}
+
 template <class T>
 void align(const RunContext& c, int64_t begin, int64_t end) {
   const auto& a = c.attrs<AlignAttrs>();
@@ -104,12 +111,8 @@ void align(const RunContext& c, int64_t begin, int64_t end) {
     }
     Bin bin{0, 0, roi_height / static_cast<double>(a.output_height), roi_width / static_cast<double>(a.output_width),
             0, 0};
-    auto samples = [&](double side) {
-      if (a.sampling_ratio > 0) return a.sampling_ratio;
-      return static_cast<int64_t>(std::clamp(std::ceil(side), 0.0, static_cast<double>(kMaxSide)));
-    };
-    bin.rows = samples(bin.height);
-    bin.columns = samples(bin.width);
+    bin.rows = samples_of(a, bin.height);
+    bin.columns = samples_of(a, bin.width);
     const int64_t image = c.input(2).as<int64_t>()[r / channels];
     const T* plane = x.as<T>() + (image * channels + r % channels) * height * width;
     T* y = c.output(0).as<T>() + r * a.output_height * a.output_width;

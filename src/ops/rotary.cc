@@ -138,8 +138,9 @@ void rotate(const Parallel& parallel, const Rotation& r, const HeadsShape& shape
                    const int64_t batch = i / shape.rows, row = i % shape.rows;
                    int64_t line = i;
                    if (r.positions) {
-                     line = r.one_position ? r.positions[0] + row : r.positions[i];
-                     line = std::clamp<int64_t>(line, 0, r.table_rows - 1);
+                     const int64_t last = r.table_rows - 1;
+                     line = r.one_position ? std::clamp<int64_t>(r.positions[0], -row, last) + row : r.positions[i];
+                     line = std::clamp<int64_t>(line, 0, last);
                    }
                    const float *cos = r.cos + line * r.half, *sin = r.sin + line * r.half;
                    for (int64_t head = 0; head < shape.heads; ++head) {

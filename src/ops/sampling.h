@@ -13,9 +13,9 @@ struct Neighbours {
   double weight;
 };
 
-/// Neighbours of a coordinate that is clamped to [0, n - 1].
+/// Neighbours of a coordinate that is clamped to [0, n - 1]; those of NaN are the first pixels.
 inline Neighbours clamped_neighbours(double at, int64_t n) {
-  at = std::clamp(at, 0.0, static_cast<double>(n - 1));
+  at = at > 0 ? std::min(at, static_cast<double>(n - 1)) : 0;  // NaN, too
   const auto low = static_cast<int64_t>(at);
   return {low, std::min(low + 1, n - 1), at - static_cast<double>(low)};
 }

@@ -111,7 +111,7 @@ void infer_nd(InferContext& c) {
   infer_same_as_input(c);
   if (!x.has_rank() || !indices.has_rank() || !updates.has_rank()) return;
   const Dim& last = indices[indices.rank() - 1];
-  if (!last.known()) return;
+  if (!last.known()) return infer_in_run(c);
   const int tuple = static_cast<int>(std::min<int64_t>(last.value(), kMaxRank + 1));
   if (tuple > x.rank() || updates.rank() != indices.rank() - 1 + x.rank() - tuple) {
     c.invalid("indices ", indices.text(), " and updates ", updates.text(), " do not fit data of shape ", x.text());

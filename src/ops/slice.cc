@@ -1,5 +1,5 @@
 // Slice: a range of each of some axes.
-#include "ops/movement.h"
+#include "ops/indices.h"
 
 namespace sdx::ops {
 namespace {
@@ -83,10 +83,10 @@ void run(RunContext& c) {
 }
 
 void infer(InferContext& c) {
-  for (int i = 1; i < c.input_count(); ++i) {
-    if (!c.has(i)) continue;
-    c.require_dtype(i, {DType::kI64, DType::kI32});
-    c.require_rank(i, 1, 1);
+  for (int i = 1; i < std::max(3, c.input_count()); ++i) {
+    if (i > 2 && !c.has(i)) continue;
+    require_ints(c, i);
+    c.require_rank(i, 1);
   }
   const Fact& x = c.input(0);
   if (!x.shape.has_rank()) return c.set(0, x.dtype, Shape());

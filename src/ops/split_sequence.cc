@@ -71,8 +71,12 @@ Tensor part_of(const Tensor& t, int axis, int64_t first, int64_t count) {
   return out;
 }
 
+/// Axes of empty tensors may be of any size.
+constexpr int64_t kMaxParts = int64_t{1} << 24;
+
 /// The sizes of the parts of an axis of `size` elements.
 std::vector<int64_t> part_sizes(RunContext& c, int64_t size) {
+  if (size > kMaxParts) fail(ErrorKind::kResource, "a tensor would be split into more than ", kMaxParts, " parts");
   if (!c.has_input(1)) return std::vector<int64_t>(static_cast<size_t>(size), 1);
   const ConstView split = c.input(1);
   auto element = [&](int64_t i) {
@@ -82,16 +86,17 @@ std::vector<int64_t> part_sizes(RunContext& c, int64_t size) {
   if (split.rank() == 0) {
     const int64_t step = element(0);
     if (step < 1) fail(ErrorKind::kInvalidInput, "split is ", step, " but must be at least 1");
-    for (int64_t at = 0; at < size; at += step) out.push_back(std::min(step, size - at));
+    for (int64_t rest = size; rest > 0; rest -= out.back()) out.push_back(std::min(step, rest));
     return out;
   }
-  int64_t total = 0;
+  int64_t rest = size;
   for (int64_t i = 0; i < split.count(); ++i) {
     out.push_back(element(i));
-    if (element(i) < 0 || element(i) > size - total) total = size;
-    total += element(i);
+    if (out.back() < 0 || out.back() > rest) rest = -1;
+    if (rest < 0) break;
+    rest -= out.back();
   }
-  if (total != size) fail(ErrorKind::kInvalidInput, "the sizes of split must be >= 0 and sum to ", size);
+  if (rest != 0) fail(ErrorKind::kInvalidInput, "the sizes of split must be >= 0 and sum to ", size);
   return out;
 }
 

@@ -1,5 +1,5 @@
 // Squeeze, Unsqueeze and ExpandDims: axes of size 1 removed and added.
-#include "ops/movement.h"
+#include "ops/indices.h"
 
 namespace sdx::ops {
 namespace {
@@ -39,6 +39,7 @@ Shape without_ones(const Shape& shape) {
 
 void infer_squeeze(InferContext& c) {
   const Shape& shape = c.input(0).shape;
+  if (c.has(1)) require_ints(c, 1);
   if (!shape.has_rank()) return set_view(c, Shape());
   if (!c.has(1)) return set_view(c, without_ones(shape));
   auto axes = c.ints(1);
@@ -60,6 +61,7 @@ void infer_squeeze(InferContext& c) {
 
 void infer_unsqueeze(InferContext& c) {
   const Shape& shape = c.input(0).shape;
+  require_ints(c, 1);
   auto axes = c.ints(1);
   if (!shape.has_rank()) return set_view(c, Shape());
   if (!axes) {

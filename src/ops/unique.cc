@@ -3,6 +3,7 @@
 
 #include "base/half.h"
 #include "ops/indices.h"
+#include "tensor/memory_budget.h"
 
 namespace sdx::ops {
 namespace {
@@ -41,6 +42,7 @@ int compare(const BFloat16& a, const BFloat16& b) { return compare(to_float(a), 
 
 template <class T>
 int compare_slices(const T* x, const Slices& s, int64_t i, int64_t j) {
+  if (s.inner == 0) return 0;
   for (int64_t o = 0; o < s.outer; ++o) {
     for (int64_t k = 0; k < s.inner; ++k) {
       const int order = compare(x[(o * s.count + i) * s.inner + k], x[(o * s.count + j) * s.inner + k]);
@@ -50,16 +52,19 @@ int compare_slices(const T* x, const Slices& s, int64_t i, int64_t j) {
   return 0;
 }
 
+/// As many as there are slices, which may be empty and so more than anybody has memory for.
+using Ints = std::vector<int64_t, ChargedAllocator<int64_t>>;
+
 /// The distinct slices in their final order.
 struct Groups {
-  std::vector<int64_t> first;    ///< first occurrence of each
-  std::vector<int64_t> inverse;  ///< which one each slice is
-  std::vector<int64_t> counts;
+  Ints first;    ///< first occurrence of each
+  Ints inverse;  ///< which one each slice is
+  Ints counts;
 };
 
 template <class T>
 Groups group(const T* x, const Slices& s, bool sorted) {
-  std::vector<int64_t> order(static_cast<size_t>(s.count));
+  Ints order(static_cast<size_t>(s.count));
   std::iota(order.begin(), order.end(), 0);
   std::ranges::stable_sort(order, [&](int64_t i, int64_t j) { return compare_slices(x, s, i, j) < 0; });
   Groups g;
@@ -73,7 +78,7 @@ Groups group(const T* x, const Slices& s, bool sorted) {
     ++g.counts.back();
   }
   if (sorted) return g;
-  std::vector<int64_t> by_first(g.first.size()), rank(g.first.size());
+  Ints by_first(g.first.size()), rank(g.first.size());
   std::iota(by_first.begin(), by_first.end(), 0);
   std::ranges::sort(by_first, {}, [&](int64_t i) { return g.first[static_cast<size_t>(i)]; });
   Groups out = g;
@@ -96,7 +101,7 @@ void for_ordered(DType dtype, const Body& body) {
   for_number(dtype, body);
 }
 
-void put(const RunContext& c, int i, const std::vector<int64_t>& values) {
+void put(const RunContext& c, int i, const Ints& values) {
   if (!c.wants(i)) return;
   std::ranges::copy(values, c.allocate_output(i, DType::kI64, {static_cast<int64_t>(values.size())}).as<int64_t>());
 }

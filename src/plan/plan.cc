@@ -93,6 +93,7 @@ class Planner {
       const Node& n = graph_.node(id);
       bool dynamic = n.op->traits.data_dependent || n.op->traits.returns_values;
       for (ValueId v : n.outputs) dynamic |= v != kNone && !planned(graph_.fact(v));
+      for (ValueId v : n.operands()) dynamic |= v != kNone && unchecked(graph_.fact(v));
       for (const ir::Constraint& c : n.constraints) dynamic |= segment_of(c.a) == kNever || segment_of(c.b) == kNever;
       segment_of_node_[static_cast<size_t>(id)] = segments_ - 1;
       dynamic_[static_cast<size_t>(id)] = dynamic;
@@ -105,6 +106,9 @@ class Planner {
       if (bound) ++segments_;
     }
   }
+  /// infer could not check an operand of unknown rank.
+  static bool unchecked(const ir::Fact& fact) { return fact.kind == ir::Kind::kTensor && !fact.shape.has_rank(); }
+
   /// Inputs bind what unify() can solve, one symbol a dimension; what it cannot stays without a value, and shapes that
   /// need it are dynamic.
   void bind_inputs() {

@@ -187,8 +187,8 @@ void WeightFolder::remember_sources() {
     for (const auto& [range, digest] : source.ranges) ranges.push_back({range.first, range.second, digest});
     const auto content = std::as_bytes(std::span(ranges));
     const Digest checksum = hash(content, secret_);
-    attempt([&] {
-      AtomicFile file(place(identity, ".source"));
+    attempt([&, &name = identity] {
+      AtomicFile file(place(name, ".source"));
       file.write(std::as_bytes(std::span(kSourceMagic)));
       file.write(std::as_bytes(std::span(checksum)));
       file.write(content);

@@ -75,7 +75,8 @@ Dim Interner::expr(SymbolTable& table, const Polynomial& p) {
     e.terms.push_back(term);
     for (const Atom* atom : term.atoms) e.depth = std::max(e.depth, atom->depth);
   }
-  if (e.constant != 0) e.text += (e.constant > 0 ? " + " : " - ") + std::to_string(std::abs(e.constant));
+  if (e.constant != 0)
+    e.text += (e.constant > 0 ? " + " + std::to_string(e.constant) : " - " + std::to_string(e.constant).substr(1));
   if (e.terms.size() > kMaxTerms || e.text.size() > kMaxText || e.depth > kMaxDepth) return table.fresh();
   auto& slot = table.exprs_[e.text];
   if (!slot) slot = std::make_unique<Expr>(std::move(e));
@@ -103,9 +104,20 @@ Dim Interner::symbol(SymbolTable& table, int index) {
 
 int64_t floor_div_numbers(int64_t a, int64_t b) {
   if (b == 0) fail(ErrorKind::kInvalidInput, "a size is divided by 0");
-  if (b == -1) return -a;
+  if (b == -1) {
+    const auto negated = checked_mul(a, b);
+    if (!negated) fail(ErrorKind::kResource, "the size ", a, " / -1 overflows 64 bits");
+    return *negated;
+  }
   int64_t q = a / b;
   return q * b != a && ((a < 0) != (b < 0)) ? q - 1 : q;
+}
+
+/// a - b * floor(a / b), whose product may overflow where the result does not.
+int64_t floor_mod_numbers(int64_t a, int64_t b) {
+  if (b == 0 || b == -1) return a - b * floor_div_numbers(a, b);
+  const int64_t rest = a % b;
+  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
 }
 
 int64_t broadcast_numbers(int64_t a, int64_t b) {
@@ -126,7 +138,7 @@ std::optional<int64_t> evaluate_atom(const Atom& atom, std::span<const int64_t> 
   if (!a || !b) return std::nullopt;
   switch (atom.kind) {
     case AtomKind::kFloorDiv: return floor_div_numbers(*a, *b);
-    case AtomKind::kMod: return *a - *b * floor_div_numbers(*a, *b);
+    case AtomKind::kMod: return floor_mod_numbers(*a, *b);
     case AtomKind::kMin: return std::min(*a, *b);
     case AtomKind::kMax: return std::max(*a, *b);
     case AtomKind::kBroadcast: return broadcast_numbers(*a, *b);

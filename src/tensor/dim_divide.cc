@@ -1,7 +1,9 @@
 // Dim: quotients, and the binding of symbols to sizes.
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
+#include "base/checked.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "tensor/dim_expr.h"
@@ -40,7 +42,7 @@ Dim divide_by_number(const Dim& a, int64_t b) {
   const Expr& e = *a.expr();
   Polynomial whole, rest;
   whole.add_constant(floor_div_numbers(e.constant, b));
-  rest.add_constant(e.constant - b * floor_div_numbers(e.constant, b));
+  rest.add_constant(floor_mod_numbers(e.constant, b));
   for (const Term& t : e.terms) {
     whole.add_term(t.factor / b, t.atoms);
     rest.add_term(t.factor % b, t.atoms);
@@ -57,6 +59,7 @@ const Term& leading(const std::vector<Term>& terms) {
 
 /// t / by; nothing where it does not divide.
 std::optional<Term> divided(const Term& t, const Term& by) {
+  if (by.factor == -1 && t.factor == std::numeric_limits<int64_t>::min()) return std::nullopt;
   if (t.factor % by.factor != 0) return std::nullopt;
   Term out{t.factor / by.factor, t.atoms};
   for (const Atom* atom : by.atoms) {
@@ -115,22 +118,23 @@ Dim exact_div(const Dim& a, const Dim& b) { return floor_div(a, b); }
 bool unify(const Dim& dim, int64_t size, Bindings& bindings) {
   if (auto value = dim.evaluate(bindings)) return *value == size;
   const Expr& e = *dim.expr();
-  int64_t rest = e.constant;
+  std::optional<int64_t> rest = checked_sub(size, e.constant);  // what the open term has to be
   const Term* open = nullptr;
   for (const Term& t : e.terms) {
     if (const auto value = evaluate_term(dim, t, bindings)) {
-      rest += *value;
+      if (rest) rest = checked_sub(*rest, *value);
     } else if (open || t.atoms.size() != 1 || t.atoms[0]->kind != AtomKind::kSymbol) {
       return true;
     } else {
       open = &t;
     }
   }
-  if (!open) return rest == size;
-  if ((size - rest) % open->factor != 0 || (size - rest) / open->factor < 0) return false;
+  if (!rest || *rest == std::numeric_limits<int64_t>::min()) return false;
+  if (!open) return *rest == 0;
+  if (*rest % open->factor != 0 || *rest / open->factor < 0) return false;
   const auto index = static_cast<size_t>(open->atoms[0]->symbol);
   if (bindings.size() <= index) bindings.resize(index + 1, kUnbound);
-  bindings[index] = (size - rest) / open->factor;
+  bindings[index] = *rest / open->factor;
   return true;
 }
 

@@ -60,6 +60,7 @@ std::optional<int64_t> evaluate_term(const Dim& whole, const Term& term, std::sp
 
 /// floor(a / b). Throws InvalidInput for b = 0.
 int64_t floor_div_numbers(int64_t a, int64_t b);
+int64_t floor_mod_numbers(int64_t a, int64_t b);
 /// The size that two sizes broadcast to. Throws InvalidInput where there is none.
 int64_t broadcast_numbers(int64_t a, int64_t b);
 

@@ -41,17 +41,20 @@ class Extents {
     sizes_[static_cast<size_t>(rank_++)] = size;
   }
 
-  /// Product of the sizes of axes [from, to); throws Resource where it exceeds kMaxElements.
+  /// Product of the sizes of axes [from, to); throws Resource where it exceeds kMaxElements, sizes of 0 left out: so
+  /// strides of empty tensors stay within bounds, too.
   int64_t product(int from, int to) const {
     int64_t total = 1;
+    bool none = false;
     for (int i = from; i < to; ++i) {
-      auto next = checked_mul(total, (*this)[i]);
+      none |= (*this)[i] == 0;
+      auto next = checked_mul(total, (*this)[i] == 0 ? 1 : (*this)[i]);
       if (!next || *next > kMaxElements) {
         fail(ErrorKind::kResource, "a tensor of shape ", text(), " has more elements than the limit of ", kMaxElements);
       }
       total = *next;
     }
-    return total;
+    return none ? 0 : total;
   }
   int64_t count() const { return product(0, rank_); }
 

@@ -55,8 +55,12 @@ def main():
         call("run", str(folder / "none.onnx"), code=1)
         call("run", model, "--input", "x=[[[1],[2]]", code=1)
         call("run", model, "--input", "nope=1", code=1)
+        check("the sizes by name", "sizes batch" in call("run", model, "--shape", "nope=1", code=1).stderr)
         call("run", model, "--memory-limit", "1b", "--shape", "x=1x3x1", code=4)
+        call("run", model, "--shape", "x=1x3x1000000000000", code=4)
         call("test-onnx", str(folder / "none"), code=1)
+        (folder / "circle").symlink_to(folder / "circle")
+        check("links in a circle", "Internal" not in call("test-onnx", str(folder), "--json", code=1).stderr)
     for failure in failures:
         print("FAIL", failure)
     return 1 if failures else 0

@@ -49,6 +49,14 @@ double float8_number(DType type, uint8_t code) {
   }
 }
 
+/// Results may be views of misaligned inputs.
+template <class T>
+T at(const ConstView& t, int64_t i) {
+  T element;
+  std::memcpy(&element, t.as<T>() + i, sizeof element);
+  return element;
+}
+
 }  // namespace
 
 void store_element(const View& t, int64_t i, const std::string& word) {
@@ -81,18 +89,18 @@ void store_element(const View& t, int64_t i, const std::string& word) {
 
 std::optional<double> load_element(const ConstView& t, int64_t i) {
   switch (t.dtype) {
-    case DType::kF32: return t.as<float>()[i];
-    case DType::kF64: return t.as<double>()[i];
-    case DType::kF16: return to_float(t.as<Half>()[i]);
-    case DType::kBF16: return to_float(t.as<BFloat16>()[i]);
+    case DType::kF32: return at<float>(t, i);
+    case DType::kF64: return at<double>(t, i);
+    case DType::kF16: return to_float(at<Half>(t, i));
+    case DType::kBF16: return to_float(at<BFloat16>(t, i));
     case DType::kU8: return t.as<uint8_t>()[i];
     case DType::kI8: return t.as<int8_t>()[i];
-    case DType::kU16: return t.as<uint16_t>()[i];
-    case DType::kI16: return t.as<int16_t>()[i];
-    case DType::kU32: return t.as<uint32_t>()[i];
-    case DType::kI32: return t.as<int32_t>()[i];
-    case DType::kU64: return static_cast<double>(t.as<uint64_t>()[i]);
-    case DType::kI64: return static_cast<double>(t.as<int64_t>()[i]);
+    case DType::kU16: return at<uint16_t>(t, i);
+    case DType::kI16: return at<int16_t>(t, i);
+    case DType::kU32: return at<uint32_t>(t, i);
+    case DType::kI32: return at<int32_t>(t, i);
+    case DType::kU64: return static_cast<double>(at<uint64_t>(t, i));
+    case DType::kI64: return static_cast<double>(at<int64_t>(t, i));
     case DType::kBool: return t.as<uint8_t>()[i];
     case DType::kString: return std::nullopt;
     case DType::kU4: return packed_get(t.as<uint8_t>(), i, 4);
@@ -114,8 +122,8 @@ uint64_t element_code(const ConstView& t, int64_t i) {
 
 std::string element_text(const ConstView& t, int64_t i) {
   if (t.dtype == DType::kString) return '"' + t.as<std::string>()[i] + '"';
-  if (t.dtype == DType::kI64) return std::to_string(t.as<int64_t>()[i]);
-  if (t.dtype == DType::kU64) return std::to_string(t.as<uint64_t>()[i]);
+  if (t.dtype == DType::kI64) return std::to_string(at<int64_t>(t, i));
+  if (t.dtype == DType::kU64) return std::to_string(at<uint64_t>(t, i));
   char text[40];
   std::snprintf(text, sizeof text, t.dtype == DType::kF64 ? "%.17g" : "%.9g", load_element(t, i).value_or(0));
   return text;

@@ -36,5 +36,21 @@ TEST(Plan, RunsWhatBindsASymbolOfKnownValues) {
   }
 }
 
+// What infer could not check is checked by the run, though the sizes of the outputs were known all along.
+TEST(Plan, ChecksOperandsWhoseSizesOrRanksOnlyARunKnows) {
+  const Tensor x = Tensor::from<float>({2, 3}, std::vector<float>(6, 1));
+  const Tensor updates = Tensor::from<float>({1}, std::vector<float>{5});
+  for (const char* sizes : {"[n,t]", "[...]"}) {
+    const std::string text = cat("input %x: float32[2,3]\ninput %i: int64", sizes, "\ninput %u: float32[m]\n",
+                                 "%y = ScatterND(%x, %i, %u)\noutput %y\n");
+    const Tensor place = Tensor::from<int64_t>({1, 2}, std::vector<int64_t>{1, 2});
+    EXPECT_EQ(outputs_of(text, {x, place, updates}, true)[0].tensor().as<float>()[5], 5);
+    for (const Extents& wrong : {Extents{1, 4}, Extents{2, 2}, Extents{1, 0}, Extents{4}}) {
+      const Tensor indices = Tensor::from<int64_t>(wrong, std::vector<int64_t>(static_cast<size_t>(wrong.count()), 0));
+      EXPECT_THROW(outputs_of(text, {x, indices, updates}, true), Error) << sizes << " given " << wrong.text();
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sdx
