@@ -8,6 +8,7 @@
 #include <fstream>
 #include <set>
 
+#include "base/mapped_file.h"
 #include "kernels/isa.h"
 #include "rewrite/rule.h"
 

@@ -135,9 +135,9 @@ TEST_P(RewriteCase, LeavesTheOperatorsAndComputesTheSame) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, RewriteCase, testing::ValuesIn(all_cases()), [](const auto& info) {
+INSTANTIATE_TEST_SUITE_P(Cases, RewriteCase, testing::ValuesIn(all_cases()), [](const auto& given) {
   std::string name;
-  for (char ch : info.param.file + "_" + info.param.name)
+  for (char ch : given.param.file + "_" + given.param.name)
     name += std::isalnum(static_cast<unsigned char>(ch)) ? ch : '_';
   return name;
 });
