@@ -20,8 +20,8 @@ struct SharedBytes {
   std::string_view text() const { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 };
 
-/// Whether there is something at `path`. Throws InvalidInput where it is a symlink to nothing, as an interrupted download
-/// leaves in the Hub's cache: another file in its place would be a silent change of model.
+/// Whether there is something at `path`. Throws InvalidInput where it is a symlink to nothing, as an interrupted
+/// download leaves in the Hub's cache: another file in its place would be a silent change of model.
 bool path_exists(const std::filesystem::path& path);
 
 /// What tells a file from others, and from itself once it has been written to: as the system numbers it.
