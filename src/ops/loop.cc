@@ -48,7 +48,10 @@ void infer(InferContext& c) {
 }
 
 bool is_true(const Value& value) {
-  return value.is_tensor() && value.tensor().extents().count() == 1 && *value.tensor().as<bool>();
+  if (!value.is_tensor() || value.tensor().dtype() != DType::kBool)
+    fail(ErrorKind::kInvalidModel,
+         "the condition that the body of a loop returns is no tensor of bool; correct the model");
+  return value.tensor().extents().count() == 1 && *value.tensor().as<bool>();
 }
 
 void run(RunContext& c) {

@@ -107,6 +107,12 @@ def main():
         affine = graph([node("AffineGrid", ["x", "s"], ["y"])], [value("x", FLOAT, [1, 2, 3]), value("s", INT64, [4])],
                        [value("y", FLOAT, ["a", "b", "c", 2])])
         call("run", save("affine.onnx", model(affine, 20)), "--input", "s=[1,1,-2,2]", code=1)
+        body = (graph([node("Identity", ["i"], ["c"]), node("Identity", ["v"], ["w"])],
+                      [value("i", INT64, []), value("b", 9, []), value("v", FLOAT, [1])], [field(1, "c"), field(1, "w")]))
+        loop = (field(1, "n") + field(1, "") + field(1, "x") + field(2, "y") + field(3, "l") + field(4, "Loop")
+                + field(5, field(1, "body") + field(6, body) + field(20, 5)))
+        odd = graph([loop], [value("n", INT64, []), value("x", FLOAT, [1])], [value("y", FLOAT, [1])])
+        call("run", save("odd.onnx", model(odd, 18)), "--input", "n=3", code=1)
         unknown = save("unknown.onnx", model(graph([node("Nope", ["x"], ["y"])], [X3], [value("y", FLOAT, [1])]), 18))
         error = json.loads(call("inspect", unknown, "--json", code=3).stderr)
         if error["kind"] != "UnsupportedModel":
