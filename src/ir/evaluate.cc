@@ -67,9 +67,12 @@ void run_concrete(const OpCall& call, std::span<Slot* const> inputs, std::span<S
     return call.op.run(run);
   }
   Slot unread;
-  std::vector<Slot*> wanted(outputs.begin(), outputs.end());
-  if (!wanted.empty() && !wanted[0]) wanted[0] = &unread;
-  outputs = wanted;
+  std::vector<Slot*> wanted;
+  if (!outputs.empty() && !outputs[0]) {
+    wanted.assign(outputs.begin(), outputs.end());
+    wanted[0] = &unread;
+    outputs = wanted;
+  }
   RunContext run(host, call.attrs, parallel, inputs, outputs);
   SymbolTable symbols;
   std::vector<Fact> facts(inputs.size());

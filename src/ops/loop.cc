@@ -31,6 +31,10 @@ void infer(InferContext& c) {
     c.invalid("the loop carries ", carried_values, " values and has ", c.output_count(),
               " outputs, but its body takes ", body.inputs().size(), " inputs and gives ", given + 1, " outputs");
   }
+  const Fact& condition = body.fact(body.outputs()[0]);
+  if (condition.kind != ir::Kind::kTensor || (condition.dtype != DType::kUndefined && condition.dtype != DType::kBool))
+    c.invalid("the first output of the body is ", condition.text(),
+              " but must be the loop's condition, a tensor of bool");
   for (int i = 0; i < c.output_count(); ++i) {
     const Fact& fact = body.fact(body.outputs()[static_cast<size_t>(i) + 1]);
     if (i < carried_values) {

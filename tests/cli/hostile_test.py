@@ -112,7 +112,7 @@ def main():
         loop = (field(1, "n") + field(1, "") + field(1, "x") + field(2, "y") + field(3, "l") + field(4, "Loop")
                 + field(5, field(1, "body") + field(6, body) + field(20, 5)))
         odd = graph([loop], [value("n", INT64, []), value("x", FLOAT, [1])], [value("y", FLOAT, [1])])
-        call("run", save("odd.onnx", model(odd, 18)), "--input", "n=3", code=1)
+        call("run", save("odd.onnx", model(odd, 18)), "--input", "n=3", code=3)
         unknown = save("unknown.onnx", model(graph([node("Nope", ["x"], ["y"])], [X3], [value("y", FLOAT, [1])]), 18))
         error = json.loads(call("inspect", unknown, "--json", code=3).stderr)
         if error["kind"] != "UnsupportedModel":
