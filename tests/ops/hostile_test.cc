@@ -63,10 +63,7 @@ std::vector<Value> run_planned(const Case& c) {
   std::vector<ir::Slot*> in, out;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     in.push_back(node.inputs[i] == ir::kNone ? nullptr : &slots[i]);
-    if (!in[i]) continue;
-    const int line = op.line_of(i);
-    ir::fill(slots[i],
-             line >= 0 ? c.inputs[static_cast<size_t>(line)].value : Value(op.graph().fact(node.inputs[i]).constant));
+    if (in[i]) ir::fill(slots[i], op.operand(c, i));
   }
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     const bool wanted = i == 0 || (i < c.outputs.size() && c.outputs[i].wanted);

@@ -62,11 +62,7 @@ void run_in_place(const Case& c, const SingleOp& op, size_t shared) {
   std::vector<ir::Slot*> in, out;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     in.push_back(node.inputs[i] == ir::kNone ? nullptr : &slots[i]);
-    if (!in[i]) continue;
-    const int line = op.line_of(i);
-    Value value =
-        line >= 0 ? c.inputs[static_cast<size_t>(line)].value : Value(op.graph().fact(node.inputs[i]).constant);
-    ir::fill(slots[i], std::move(value));
+    if (in[i]) ir::fill(slots[i], op.operand(c, i));
   }
   slots[shared].owner = nullptr;  // so that to_value copies
   const Tensor copy = ir::to_value(slots[shared]).tensor();

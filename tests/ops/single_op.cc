@@ -51,6 +51,12 @@ int SingleOp::line_of(size_t operand) const {
   return it == lines_.end() || *it == ir::kNone ? -1 : static_cast<int>(it - lines_.begin());
 }
 
+Value SingleOp::operand(const Case& c, size_t i) const {
+  const int line = line_of(i);
+  if (line >= 0) return c.inputs[static_cast<size_t>(line)].value;
+  return graph_.fact(node().inputs[i]).constant;
+}
+
 std::vector<Value> SingleOp::run(std::span<const Value> inputs, const Parallel& parallel) const {
   std::vector<ir::Slot> slots(static_cast<size_t>(graph_.value_count()));
   for (ir::ValueId id = 0; id < graph_.value_count(); ++id) {

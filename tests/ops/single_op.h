@@ -32,6 +32,8 @@ class SingleOp {
   const ir::Fact& fact(size_t output) const { return graph_.fact(node().outputs[output]); }
   /// The line that gives the node's operand, or -1 for a constant that the upgrade made.
   int line_of(size_t operand) const;
+  /// The value of the node's operand: the case's, or the constant that the upgrade made.
+  Value operand(const Case& c, size_t i) const;
 
  private:
   ir::Graph graph_;
