@@ -37,6 +37,26 @@ FileIdentity identity_of(const struct stat& info) {
           nanoseconds(info.st_ctim)};
 }
 
+struct Pages {
+  uintptr_t begin, end;
+};
+
+/// All pages that hold a part of the range.
+Pages outer_pages(std::span<const std::byte> range) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE)), begin = reinterpret_cast<uintptr_t>(range.data());
+  return {begin / page * page, begin + range.size()};
+}
+
+/// The pages that lie wholly within the range.
+Pages inner_pages(std::span<const std::byte> range) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE)), begin = reinterpret_cast<uintptr_t>(range.data());
+  return {(begin + page - 1) / page * page, (begin + range.size()) / page * page};
+}
+
+void advise(const Pages& pages, int advice) {
+  if (pages.begin < pages.end) ::madvise(reinterpret_cast<void*>(pages.begin), pages.end - pages.begin, advice);
+}
+
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
@@ -108,31 +128,19 @@ bool MappedFile::holds(std::span<const std::byte> range) const {
 }
 
 void MappedFile::will_need(std::span<const std::byte> range) const {
-  if (!holds(range)) return;
-  const uintptr_t page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const uintptr_t begin = reinterpret_cast<uintptr_t>(range.data()) / page * page;
-  const uintptr_t end = reinterpret_cast<uintptr_t>(range.data()) + range.size();
-  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
+  if (holds(range)) advise(outer_pages(range), MADV_WILLNEED);
 }
 
 void MappedFile::populate(std::span<const std::byte> range) const {
-  if (!holds(range)) return;
-  const uintptr_t page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const uintptr_t begin = reinterpret_cast<uintptr_t>(range.data()) / page * page;
-  const uintptr_t end = reinterpret_cast<uintptr_t>(range.data()) + range.size();
 #ifdef MADV_POPULATE_READ
-  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_READ);
+  if (holds(range)) advise(outer_pages(range), MADV_POPULATE_READ);
 #else
-  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
+  will_need(range);
 #endif
 }
 
 void MappedFile::dont_need(std::span<const std::byte> range) const {
-  if (!holds(range)) return;
-  const uintptr_t page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const uintptr_t begin = (reinterpret_cast<uintptr_t>(range.data()) + page - 1) / page * page;
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(range.data()) + range.size()) / page * page;
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  if (holds(range)) advise(inner_pages(range), MADV_DONTNEED);
 }
 
 }  // namespace sdx

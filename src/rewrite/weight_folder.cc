@@ -11,6 +11,7 @@
 #include <xxhash.h>
 
 #include "base/atomic_file.h"
+#include "base/build_identifier.h"
 #include "base/parallel.h"
 
 namespace sdx::rewrite {

@@ -75,7 +75,4 @@ class WeightFolder {
   std::string problem_;
 };
 
-/// Identifies the build of the program that holds this function; "" where the linker left no build identifier.
-std::string build_identifier();
-
 }  // namespace sdx::rewrite

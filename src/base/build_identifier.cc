@@ -1,12 +1,14 @@
-// The GNU build identifier that the linker has put into the program or library that holds this code.
+// The GNU build identifier, out of the notes that the linker writes.
+#include "base/build_identifier.h"
+
 #include <elf.h>
 #include <link.h>
 
+#include <cstddef>
 #include <cstring>
+#include <span>
 
-#include "rewrite/weight_folder.h"
-
-namespace sdx::rewrite {
+namespace sdx {
 namespace {
 
 struct Search {
@@ -54,4 +56,4 @@ std::string build_identifier() {
   return search.found;
 }
 
-}  // namespace sdx::rewrite
+}  // namespace sdx
