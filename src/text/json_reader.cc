@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <memory>
+#include <new>
 #include <system_error>
 
 #include "base/mapped_file.h"
@@ -21,6 +22,47 @@ constexpr size_t kMaxDepth = 64;
   fail(ErrorKind::kInvalidModel, what, " is not ", wanted, "; correct the file");
 }
 
+/// A regular file of at most `limit` bytes.
+class OpenFile {
+ public:
+  OpenFile(const std::string& path, size_t limit) : path_(path) {
+    const auto reason = [] { return std::generic_category().message(errno); };
+    struct stat info {};
+    // Asked before opening, because opening a pipe waits for its writer.
+    if (stat(path.c_str(), &info) != 0) {
+      fail(ErrorKind::kInvalidInput, "cannot open '", path, "': ", reason(), "; check the path");
+    }
+    if (!S_ISREG(info.st_mode)) {
+      fail(ErrorKind::kInvalidInput, "'", path, "' is ", S_ISDIR(info.st_mode) ? "a folder" : "a pipe or a device",
+           ", not a file; name a file");
+    }
+    file_.reset(std::fopen(path.c_str(), "rb"));
+    if (file_ == nullptr || fstat(fileno(file_.get()), &info) != 0) {
+      fail(ErrorKind::kInvalidInput, "cannot open '", path, "': ", reason(), "; check its permissions");
+    }
+    size_ = static_cast<size_t>(info.st_size);
+    if (size_ > limit) {
+      fail(ErrorKind::kResource, path, " has ", size_, " bytes but at most ", limit,
+           " are accepted; use a smaller file");
+    }
+  }
+  size_t size() const { return size_; }
+  /// Reads all size() bytes.
+  void read(char* to) const {
+    if (std::fread(to, 1, size_, file_.get()) != size_) {
+      fail(ErrorKind::kInvalidInput, "cannot read '", path_, "' to its end; check the disk");
+    }
+  }
+
+ private:
+  struct Close {
+    void operator()(FILE* file) const { std::fclose(file); }
+  };
+  const std::string& path_;
+  std::unique_ptr<FILE, Close> file_;
+  size_t size_ = 0;
+};
+
 }  // namespace
 
 bool file_exists(const std::string& path) {
@@ -28,35 +70,19 @@ bool file_exists(const std::string& path) {
   return path_exists(path) && stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
-std::string read_file(const std::string& path, size_t limit, size_t padding) {
-  const auto reason = [] { return std::generic_category().message(errno); };
-  struct stat info {};
-  // Asked before opening, because opening a pipe waits for its writer.
-  if (stat(path.c_str(), &info) != 0) {
-    fail(ErrorKind::kInvalidInput, "cannot open '", path, "': ", reason(), "; check the path");
-  }
-  if (!S_ISREG(info.st_mode)) {
-    fail(ErrorKind::kInvalidInput, "'", path, "' is ", S_ISDIR(info.st_mode) ? "a folder" : "a pipe or a device",
-         ", not a file; name a file");
-  }
-  const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-  if (file == nullptr || fstat(fileno(file.get()), &info) != 0) {
-    fail(ErrorKind::kInvalidInput, "cannot open '", path, "': ", reason(), "; check its permissions");
-  }
-  const auto size = static_cast<size_t>(info.st_size);
-  if (size > limit) {
-    fail(ErrorKind::kResource, path, " has ", size, " bytes but at most ", limit, " are accepted; use a smaller file");
-  }
-  std::string text(size + padding, '\0');
-  if (std::fread(text.data(), 1, size, file.get()) != size) {
-    fail(ErrorKind::kInvalidInput, "cannot read '", path, "' to its end; check the disk");
-  }
+std::string read_file(const std::string& path, size_t limit) {
+  const OpenFile file(path, limit);
+  std::string text(file.size(), '\0');
+  file.read(text.data());
   return text;
 }
 
 JsonFile::JsonFile(const std::string& path) {
-  std::string text = read_file(path, kMaxJson, simdjson::SIMDJSON_PADDING);
-  parse({text.data(), text.size() - simdjson::SIMDJSON_PADDING}, true, path);
+  const OpenFile file(path, kMaxJson);
+  simdjson::padded_string text(file.size());
+  if (text.data() == nullptr) throw std::bad_alloc();
+  file.read(text.data());
+  parse(text, true, path);
 }
 
 JsonFile::JsonFile(std::string_view text, const std::string& name) { parse(text, false, name); }

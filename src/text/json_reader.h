@@ -34,9 +34,8 @@ class JsonFile {
   JsonValue root_;
 };
 
-/// Reads a whole file, with `padding` zeros after it.
-/// Throws InvalidInput where it cannot be read, Resource where it has more than `limit` bytes.
-std::string read_file(const std::string& path, size_t limit, size_t padding = 0);
+/// Reads a whole file. Throws InvalidInput where it cannot be read, Resource where it has more than `limit` bytes.
+std::string read_file(const std::string& path, size_t limit);
 
 bool file_exists(const std::string& path);
 

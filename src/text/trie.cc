@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstring>
 
 #include "base/error.h"
 
@@ -10,14 +12,38 @@ namespace sdx::text {
 namespace {
 
 constexpr size_t kMaxNodes = size_t{1} << 27;
-constexpr int kTries = 12;
+
+/// A key while it is sorted. `head` holds the eight bytes from the last depth that eight divides, the first one on top:
+/// the texts lie apart in memory, and reading them at every depth would wait for it.
+struct Entry {
+  uint64_t head;
+  const char* text;
+  uint32_t length;
+  int32_t value;
+
+  void load_head(size_t depth) {
+    head = 0;
+    if (depth + 8 <= length) {
+      std::memcpy(&head, text + depth, 8);
+      if constexpr (std::endian::native == std::endian::little) head = __builtin_bswap64(head);
+    } else {
+      for (size_t i = depth; i < length; ++i) head |= uint64_t{static_cast<uint8_t>(text[i])} << (56 - 8 * (i - depth));
+    }
+  }
+  uint8_t byte(size_t depth) const { return static_cast<uint8_t>(head >> (56 - 8 * (depth % 8))); }
+};
 
 }  // namespace
 
 /// Free cells form a doubly linked ring through `base` (next) and `value` (previous).
 class Trie::Builder {
  public:
-  Builder(Nodes& nodes, std::vector<Key>& keys) : nodes_(nodes), keys_(keys) {}
+  Builder(Nodes& nodes, const std::vector<Key>& keys) : nodes_(nodes) {
+    keys_.reserve(keys.size());
+    for (const auto& [text, value] : keys) {
+      if (!text.empty()) keys_.push_back({0, text.data(), static_cast<uint32_t>(text.size()), value});
+    }
+  }
 
   void build() {
     add_block();
@@ -45,12 +71,14 @@ class Trie::Builder {
     size_t begin, end;
   };
 
-  void add_block() {
+  /// Adds 256 free cells; the first of them.
+  uint32_t add_block() {
     const auto first = static_cast<uint32_t>(nodes_.size());
     if (first >= kMaxNodes)
       fail(ErrorKind::kResource, "the vocabulary needs a trie of more than ", kMaxNodes, " nodes");
     nodes_.resize(first + 256);
     for (uint32_t i = first; i < first + 256; ++i) link(i);
+    return first;
   }
 
   void link(uint32_t i) {
@@ -67,12 +95,16 @@ class Trie::Builder {
     nodes_[head_].value = static_cast<int32_t>(i);
   }
 
+  /// The free cell after a free cell, or kNowhere after the last one.
+  uint32_t following(uint32_t i) const { return nodes_[i].base > i ? nodes_[i].base : kNowhere; }
+
   void take(uint32_t i) {
     const uint32_t next = nodes_[i].base;
     const auto previous = static_cast<uint32_t>(nodes_[i].value);
+    if (cursor_ == i) cursor_ = following(i);
+    if (head_ == i) head_ = following(i);
     nodes_[previous].base = next;
     nodes_[next].value = static_cast<int32_t>(previous);
-    if (head_ == i) head_ = next == i ? kNowhere : next;
   }
 
   bool fits(uint32_t base) const {
@@ -80,54 +112,59 @@ class Trie::Builder {
                        [&](const Child& c) { return nodes_[base ^ c.byte].parent == kNowhere; });
   }
 
+  /// A node with one child fills the first hole; others look for room from where the last of them found it on, so that
+  /// no cell is passed over twice.
   uint32_t find_base() {
     const uint8_t first = children_.front().byte;
-    uint32_t at = head_;
-    for (int t = 0; t < kTries && at != kNowhere; ++t) {
-      const uint32_t base = at ^ first;
-      if (base != 0 && fits(base)) {
-        head_ = at;
-        return base;
-      }
-      at = nodes_[at].base;
-      if (at == head_) break;
+    if (children_.size() == 1) {
+      const uint32_t at = head_ == first ? following(head_) : head_;
+      return (at == kNowhere ? add_block() : at) ^ first;
     }
-    add_block();
-    return static_cast<uint32_t>(nodes_.size() - 256);
+    for (; cursor_ != kNowhere; cursor_ = following(cursor_)) {
+      const uint32_t base = cursor_ ^ first;
+      if (base != 0 && fits(base)) return base;
+    }
+    return cursor_ = add_block();
   }
 
   void partition(const Range& r) {
     children_.clear();
-    const auto byte_at = [&](size_t i) { return static_cast<uint8_t>(keys_[i].first[r.depth]); };
+    if (r.depth % 8 == 0) {
+      for (size_t i = r.begin; i < r.end; ++i) keys_[i].load_head(r.depth);
+    }
     if (r.end - r.begin <= 32) {
       for (size_t i = r.begin + 1; i < r.end; ++i) {
-        const Key key = keys_[i];
-        const auto byte = static_cast<uint8_t>(key.first[r.depth]);
+        const Entry key = keys_[i];
         size_t k = i;
-        for (; k > r.begin && byte_at(k - 1) > byte; --k) keys_[k] = keys_[k - 1];
+        for (; k > r.begin && keys_[k - 1].byte(r.depth) > key.byte(r.depth); --k) keys_[k] = keys_[k - 1];
         keys_[k] = key;
       }
     } else {
-      std::array<size_t, 257> count{};
-      for (size_t i = r.begin; i < r.end; ++i) ++count[byte_at(i) + 1u];
-      for (size_t b = 1; b < 257; ++b) count[b] += count[b - 1];
-      sorted_.resize(r.end - r.begin);
-      for (size_t i = r.begin; i < r.end; ++i) sorted_[count[byte_at(i)]++] = keys_[i];
-      std::copy(sorted_.begin(), sorted_.end(), keys_.begin() + static_cast<std::ptrdiff_t>(r.begin));
+      distribute(r);
     }
     for (size_t i = r.begin; i < r.end;) {
       size_t end = i + 1;
-      while (end < r.end && byte_at(end) == byte_at(i)) ++end;
-      children_.push_back({byte_at(i), i, end});
+      while (end < r.end && keys_[end].byte(r.depth) == keys_[i].byte(r.depth)) ++end;
+      children_.push_back({keys_[i].byte(r.depth), i, end});
       i = end;
     }
+  }
+
+  void distribute(const Range& r) {
+    std::array<size_t, 257> count{};
+    for (size_t i = r.begin; i < r.end; ++i) ++count[keys_[i].byte(r.depth) + 1u];
+    if (count[keys_[r.begin].byte(r.depth) + 1u] == r.end - r.begin) return;
+    for (size_t b = 1; b < 257; ++b) count[b] += count[b - 1];
+    sorted_.resize(std::max(sorted_.size(), r.end - r.begin));
+    for (size_t i = r.begin; i < r.end; ++i) sorted_[count[keys_[i].byte(r.depth)]++] = keys_[i];
+    std::copy_n(sorted_.begin(), r.end - r.begin, keys_.begin() + static_cast<std::ptrdiff_t>(r.begin));
   }
 
   /// Keys that end at the node come out of the range; the greatest value counts.
   Range settle(Range r) {
     for (size_t i = r.begin; i < r.end; ++i) {
-      if (keys_[i].first.size() != r.depth) continue;
-      nodes_[r.node].value = std::max(nodes_[r.node].value, keys_[i].second);
+      if (keys_[i].length != r.depth) continue;
+      nodes_[r.node].value = std::max(nodes_[r.node].value, keys_[i].value);
       std::swap(keys_[i], keys_[r.begin]);
       ++r.begin;
     }
@@ -135,16 +172,17 @@ class Trie::Builder {
   }
 
   /// The rest of a key that shares no further byte with another one.
-  void chain(uint32_t node, const Key& key, size_t depth) {
-    for (; depth < key.first.size(); ++depth) {
-      children_.assign(1, {static_cast<uint8_t>(key.first[depth]), 0, 0});
+  void chain(uint32_t node, Entry& key, size_t depth) {
+    for (; depth < key.length; ++depth) {
+      if (depth % 8 == 0) key.load_head(depth);
+      children_.assign(1, {key.byte(depth), 0, 0});
       const uint32_t base = find_base(), at = base ^ children_[0].byte;
       nodes_[node].base = base;
       take(at);
       nodes_[at] = {0, node, -1};
       node = at;
     }
-    nodes_[node].value = std::max(nodes_[node].value, key.second);
+    nodes_[node].value = std::max(nodes_[node].value, key.value);
   }
 
   void expand(Range r) {
@@ -163,17 +201,16 @@ class Trie::Builder {
   }
 
   Nodes& nodes_;
-  std::vector<Key>& keys_;
-  std::vector<Key> sorted_;
+  std::vector<Entry, PageAllocator<Entry>> keys_, sorted_;
   std::vector<Range> work_;
   std::vector<Child> children_;
-  uint32_t head_ = kNowhere;
+  /// The first free cell, and the one from which several children are placed.
+  uint32_t head_ = kNowhere, cursor_ = kNowhere;
 };
 
 Trie::Trie() : nodes_(256) { nodes_[kRoot].parent = kNowhere - 1; }
 
-Trie::Trie(std::vector<Key>& keys) {
-  keys.erase(std::remove_if(keys.begin(), keys.end(), [](const Key& k) { return k.first.empty(); }), keys.end());
+Trie::Trie(const std::vector<Key>& keys) {
   // Growing would copy; memory that is reserved and never written costs nothing.
   size_t bytes = 0;
   for (const Key& key : keys) bytes += key.first.size();

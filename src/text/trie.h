@@ -18,9 +18,9 @@ class Trie {
   static constexpr uint32_t kNowhere = UINT32_MAX;
 
   Trie();
-  /// Builds from keys in any order; of equal keys the greatest value counts. Empty keys are left out. Keys may be
-  /// reordered. Throws Resource where the trie would be too large.
-  explicit Trie(std::vector<Key>& keys);
+  /// Builds from keys in any order; of equal keys the greatest value counts. Empty keys are left out. Throws
+  /// Resource where the trie would be too large.
+  explicit Trie(const std::vector<Key>& keys);
 
   /// The node reached from `node` by `byte`, or kNowhere.
   uint32_t next(uint32_t node, uint8_t byte) const {
