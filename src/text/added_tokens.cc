@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "text/language_code.h"
 #include "text/unicode.h"
 
 namespace sdx::text {
@@ -108,12 +109,34 @@ void AddedTokens::split(const Patterns& patterns, std::string_view text, std::ve
   if (covered != size) out.push_back({covered, size});
 }
 
+void AddedTokens::cut_language_codes(const Model& model, uint32_t unknown) {
+  codes_ = &model;
+  unknown_code_ = unknown;
+}
+
+void AddedTokens::split_codes(std::string_view text, std::vector<Split>& pieces) const {
+  std::vector<Split> out;
+  for (const Split& piece : pieces) {
+    const std::string_view code = piece.token >= 0
+                                      ? std::string_view()
+                                      : leading_language_code(text.substr(piece.begin, piece.end - piece.begin));
+    const auto rest = static_cast<uint32_t>(piece.begin + code.size());
+    if (!code.empty()) {
+      const int32_t id = codes_->find(code);
+      out.push_back({piece.begin, rest, id == kNone ? static_cast<int32_t>(unknown_code_) : id});
+    }
+    if (rest < piece.end) out.push_back({rest, piece.end, piece.token});
+  }
+  pieces = std::move(out);
+}
+
 void AddedTokens::extract(std::string_view original, const Normalizer* normalizer, Work& work) const {
   work.text = original;
   work.align = nullptr;
   work.splits.clear();
   std::vector<Split> pieces, inner;
   split(raw_, original, pieces);
+  if (codes_ != nullptr) split_codes(original, pieces);
   if (normalizer == nullptr) {
     for (const Split& piece : pieces) {
       if (piece.token >= 0 || normalized_.matcher.empty()) {

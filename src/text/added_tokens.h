@@ -33,6 +33,9 @@ class AddedTokens {
   /// Call once, with every token.
   void add(const std::vector<AddedToken>& tokens, const Model& model, const Normalizer* normalizer);
 
+  /// From now on a language code that stands before a text is a token: the model's, or `unknown`.
+  void cut_language_codes(const Model& model, uint32_t unknown);
+
   int32_t find(std::string_view token) const;
   /// The added token with an id, or null.
   const AddedToken* token(uint32_t id) const;
@@ -56,6 +59,7 @@ class AddedTokens {
     void build();
   };
 
+  void split_codes(std::string_view text, std::vector<Split>& pieces) const;
   void split(const Patterns& patterns, std::string_view text, std::vector<Split>& out) const;
 
   std::vector<AddedToken> tokens_;
@@ -63,6 +67,8 @@ class AddedTokens {
   std::unordered_map<uint32_t, AddedToken> by_id_;
   std::unordered_set<std::string> special_;
   Patterns raw_, normalized_;
+  const Model* codes_ = nullptr;
+  uint32_t unknown_code_ = 0;
 };
 
 }  // namespace sdx::text

@@ -28,6 +28,7 @@ struct TokenizerParts {
   std::optional<Padding> padding;
   std::map<std::string, std::string> special_tokens;  ///< by role
   std::optional<uint64_t> model_max_length;
+  bool language_codes = false;  ///< what texts begin with in angle brackets names a language, as Marian has it
 };
 
 }  // namespace sdx::text

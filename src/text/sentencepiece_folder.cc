@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "text/folder_parts.h"
 #include "text/json_reader.h"
+#include "text/language_code.h"
 #include "text/loaders.h"
 #include "text/spm_parts.h"
 
@@ -154,25 +155,29 @@ TokenizerParts load_single(const std::string& folder, const std::string& file, c
   return parts;
 }
 
-/// Marian: source.spm cuts, vocab.json numbers, target.spm joins; >>xx<< names the language to translate into.
+/// Marian: source.spm cuts, vocab.json numbers, target.spm joins; a language code before the text is a token of its
+/// own.
 TokenizerParts load_marian(const std::string& folder, const FolderConfig& config) {
+  if (config.flag("separate_vocabs").value_or(false)) {
+    fail(ErrorKind::kUnsupportedModel,
+         "the tokenizer has a vocabulary of its own for each language (separate_vocabs), which is not supported; use a "
+         "model with one vocab.json for both");
+  }
   const SentencePiecePtr source = read_model(folder + "/source.spm");
   const bool two = file_exists(folder + "/target.spm");
   const SentencePiecePtr target = two ? read_model(folder + "/target.spm") : source;
   Vocab vocab = read_vocab_json(folder + "/vocab.json");
   TokenizerParts parts;
   for (const char* name : {"</s>", "<unk>", "<pad>"}) parts.added_tokens.push_back(special_token(name));
-  for (uint32_t id = 0; id < vocab.id_limit(); ++id) {
-    const std::string_view token = vocab.has_id(id) ? vocab.token(id) : std::string_view();
-    if (token.size() > 4 && token.starts_with(">>") && token.ends_with("<<")) {
-      parts.added_tokens.push_back(special_token(std::string(token)));
-    }
-  }
   add_configured_tokens(config, never, vocab, parts.added_tokens);
   parts.model = make_spm_model(source, std::move(vocab), "<unk>");
-  parts.normalizer = make_spm_normalizer(source);
+  std::vector<NormalizerPtr> steps;
+  steps.push_back(make_language_code_removal());
+  steps.push_back(make_spm_normalizer(source));
+  parts.normalizer = make_normalizer_sequence(std::move(steps));
+  parts.language_codes = true;
   parts.post_processor = make_surroundings(*parts.model, {"A", "</s>"}, {"A", "B", "</s>"});
-  parts.decoder = make_spm_decoder(target, contents_of(parts.added_tokens), true);
+  parts.decoder = make_spm_decoder(target, contents_of(parts.added_tokens), SpmDecoding::kMarian);
   set_roles(parts, {{"eos", "</s>"}, {"unk", "<unk>"}, {"pad", "<pad>"}});
   return parts;
 }

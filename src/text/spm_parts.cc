@@ -72,8 +72,8 @@ class SpmModel final : public Model {
 
 class SpmDecoder final : public Decoder {
  public:
-  SpmDecoder(SentencePiecePtr spm, std::vector<std::string> verbatim, bool strip)
-      : spm_(std::move(spm)), verbatim_(std::move(verbatim)), strip_(strip) {
+  SpmDecoder(SentencePiecePtr spm, std::vector<std::string> verbatim, SpmDecoding decoding)
+      : spm_(std::move(spm)), verbatim_(std::move(verbatim)), marian_(decoding == SpmDecoding::kMarian) {
     std::sort(verbatim_.begin(), verbatim_.end());
   }
 
@@ -85,11 +85,11 @@ class SpmDecoder final : public Decoder {
         run.emplace_back(token);
         continue;
       }
-      text += spm_->decode_pieces(run) + token;
+      text += spm_->decode_pieces(run) + token + (marian_ ? " " : "");
       run.clear();
     }
     text = replace_all(text + spm_->decode_pieces(run), kSpmSpace, " ");
-    if (strip_) {
+    if (marian_) {
       text.erase(0, std::min(text.find_first_not_of(' '), text.size()));
       text.erase(text.find_last_not_of(' ') + 1);
     }
@@ -99,7 +99,7 @@ class SpmDecoder final : public Decoder {
  private:
   SentencePiecePtr spm_;
   std::vector<std::string> verbatim_;
-  bool strip_;
+  bool marian_;
 };
 
 }  // namespace
@@ -114,8 +114,8 @@ std::unique_ptr<Model> make_spm_model(SentencePiecePtr spm, Vocab vocab, const s
   return std::make_unique<SpmModel>(std::move(spm), std::move(vocab), static_cast<uint32_t>(id));
 }
 
-DecoderPtr make_spm_decoder(SentencePiecePtr spm, std::vector<std::string> verbatim, bool strip) {
-  return std::make_unique<SpmDecoder>(std::move(spm), std::move(verbatim), strip);
+DecoderPtr make_spm_decoder(SentencePiecePtr spm, std::vector<std::string> verbatim, SpmDecoding decoding) {
+  return std::make_unique<SpmDecoder>(std::move(spm), std::move(verbatim), decoding);
 }
 
 }  // namespace sdx::text

@@ -1,6 +1,7 @@
 // A SentencePiece model as the parts of a tokenizer: a normaliser, a model and a decoder.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "text/decoder.h"
@@ -20,7 +21,13 @@ NormalizerPtr make_spm_normalizer(SentencePiecePtr spm);
 /// for pieces that `vocab` lacks. Throws InvalidModel where `vocab` lacks `unknown`.
 std::unique_ptr<Model> make_spm_model(SentencePiecePtr spm, Vocab vocab, const std::string& unknown);
 
-/// Joins pieces as the model does; the tokens in `verbatim` stand for themselves. `strip` removes spaces at both ends.
-DecoderPtr make_spm_decoder(SentencePiecePtr spm, std::vector<std::string> verbatim, bool strip = false);
+enum class SpmDecoding : uint8_t {
+  kPlain,
+  kMarian,  ///< a space after each verbatim token, none at both ends
+};
+
+/// Joins pieces as the model does; the tokens in `verbatim` stand for themselves.
+DecoderPtr make_spm_decoder(SentencePiecePtr spm, std::vector<std::string> verbatim,
+                            SpmDecoding decoding = SpmDecoding::kPlain);
 
 }  // namespace sdx::text

@@ -129,6 +129,42 @@ TEST(SentencePieceFolder, TheTokenizerClassOfConfigCountsBeforeTheModelType) {
   EXPECT_TRUE(t.is_special(7));
 }
 
+Folder marian(const std::string& config) {
+  const std::string model = unigram({{"<unk>", 2}, {"</s>", 3}, {"▁", 1}, {"a", 1}, {"▁a", 1}, {"\n", 1}, {">", 1}});
+  return {{"source.spm", model},
+          {"target.spm", model},
+          {"vocab.json", R"({"</s>":0,"<unk>":1,"▁":2,"a":3,"▁a":4,">>fra<<":5,">>x <<":6,">":7,"\n":8,"<pad>":9})"},
+          {"tokenizer_config.json", config}};
+}
+
+TEST(SentencePieceFolder, MariansLanguageCodesAreTokensBeforeATextAndNothingWithin) {
+  const Folder folder = marian("{}");
+  const Tokenizer t = folder.load();
+  EXPECT_EQ(t.encode(">>fra<< a").ids, (Ids{5, 4, 0}));
+  EXPECT_EQ(t.encode(">>x <<a").ids, (Ids{6, 4, 0}));
+  EXPECT_EQ(t.encode("a >>fra<<a").ids, (Ids{4, 4, 0}));
+  EXPECT_EQ(t.encode(" >>fra<< a").ids, (Ids{4, 0}));
+  EXPECT_EQ(t.encode(">>fra<< a <<").ids, (Ids{1, 0})) << "a code reaches to the last <<";
+  EXPECT_EQ(t.encode("</s>>>fra<<a").ids, (Ids{0, 5, 4, 0}));
+  EXPECT_EQ(t.encode(">><<").ids, (Ids{2, 7, 7, 1, 0})) << "no character within";
+  EXPECT_EQ(t.encode(">>fra\n<<").ids.front(), 2u) << "a code ends in its line";
+  const Encoding unknown = t.encode(">>deu<<a");
+  EXPECT_EQ(unknown.ids, (Ids{1, 4, 0}));
+  EXPECT_EQ(t.tokens(unknown), (std::vector<std::string>{">>deu<<", "▁a", "</s>"}));
+  EXPECT_EQ(unknown.offsets[1].begin, 7u);
+  EXPECT_FALSE(t.is_special(5));
+}
+
+TEST(SentencePieceFolder, MarianDecodesSpecialTokensWithASpaceAfterEach) {
+  const Folder folder = marian("{}");
+  EXPECT_EQ(folder.load().decode({9, 4, 3, 0, 4, 0}, {false, false}), "<pad> aa</s> a</s>");
+}
+
+TEST(SentencePieceFolder, SeparateVocabulariesAreRefused) {
+  const Folder folder = marian(R"({"separate_vocabs":true})");
+  EXPECT_THROW(folder.load(), Error);
+}
+
 TEST(SentencePieceFolder, AModelLoadsByItself) {
   const Folder folder{{"my.model", unigram({{"<unk>", 2}, {"</s>", 3}, {"▁", 1}, {"a", 1}, {"▁a", 1}})}};
   EncodeOptions bare;

@@ -1,4 +1,5 @@
-// The reference for SentencePiece folders: Debian's libsentencepiece behind sentencepiece_server, and Marian's vocab.json over it.
+// The reference for SentencePiece folders: Debian's libsentencepiece behind sentencepiece_server, and Marian's vocab.json over it with the
+// language codes of transformers' MarianTokenizer: one before the text is a token, all others are dropped.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Subject } from './subject.mjs';
@@ -32,9 +33,12 @@ export class PieceOracle {
       const answers = await this.decoder.askSafely(questions.map(({ ids }) => JSON.stringify(this.vocab ? { join: ids.map((id) => this.pieces.get(id)) } : { ids })));
       return this.vocab ? answers.map((text) => text.replaceAll('▁', ' ').trim()) : answers;
     }
-    const answers = await this.encoder.askSafely(questions.map(({ text }) => JSON.stringify({ text: text.toWellFormed() })));
+    const texts = questions.map(({ text }) => text.toWellFormed());
+    const bodies = this.vocab ? texts.map((text) => text.replace(/>>[^\n]+<</g, '')) : texts;
+    const answers = await this.encoder.askSafely(bodies.map((text) => JSON.stringify({ text })));
     if (!this.vocab) return answers.map(({ ids }) => ({ ids }));
-    return answers.map(({ pieces }) => ({ ids: pieces.map((piece) => this.vocab[piece] ?? this.vocab['<unk>']) }));
+    const codes = texts.map((text) => text.match(/^>>[^\n]+<</) ?? []);
+    return answers.map(({ pieces }, i) => ({ ids: [...codes[i], ...pieces].map((piece) => this.vocab[piece] ?? this.vocab['<unk>']) }));
   }
 
   stop() {
