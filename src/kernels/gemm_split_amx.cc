@@ -184,11 +184,12 @@ SDX_AMX inline void transpose(__m512 (&x)[16]) {
 // 16 pixels of 16 channels from channel `first` on, as integers; lanes of `inside` lie in the row.
 SDX_AMX inline void load_pixels(const SplitPixels& p, const float* at, int64_t first, __mmask16 inside,
                                 __m512i (&y)[16]) {
+  const int64_t channels = inside != 0 ? p.channels : 0;
   __m512 x[16];
 #pragma GCC unroll 16
   for (int64_t c = 0; c < 16; ++c) {
-    x[c] = first + c < p.channels ? _mm512_maskz_loadu_ps(inside, at + (first + c) * p.channel_stride)
-                                  : _mm512_setzero_ps();
+    x[c] =
+        first + c < channels ? _mm512_maskz_loadu_ps(inside, at + (first + c) * p.channel_stride) : _mm512_setzero_ps();
   }
   transpose(x);
   const __m512 inverse = _mm512_set1_ps(p.inverse);
@@ -203,7 +204,8 @@ SDX_AMX void pack_pixels(const SplitPixels& p, std::byte* packed) {
     const uint32_t inside =
         p.row == nullptr || end <= begin ? 0 : ((uint32_t{1} << end) - 1) & ~((uint32_t{1} << begin) - 1);
     __m512i y[4][16];
-    for (int i = 0; i < 4; ++i) load_pixels(p, p.row + from, 16 * i, static_cast<__mmask16>(inside), y[i]);
+    const float* const row = inside != 0 ? p.row + from : nullptr;
+    for (int i = 0; i < 4; ++i) load_pixels(p, row, 16 * i, static_cast<__mmask16>(inside), y[i]);
     for (int64_t i = 0; i < left; ++i) {
       const __m512i pixel[4] = {y[0][i], y[1][i], y[2][i], y[3][i]};
       store_digits(pixel, packed + (at + i) * kSplitPixelBytes, kSplitDepth, flip_of(false));
