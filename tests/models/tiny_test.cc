@@ -1,7 +1,8 @@
 // Runs the tiny models of the shared folder on all their cases and compares with their goldens:
-//   tiny_models_test [--only TEXT] [--isa NAME]
+//   tiny_models_test [--only TEXT] [--isa NAME] [--without RULE]
 // Every case runs with rewriting on and off, on 1, 2 and 4 threads; results must be bitwise equal for all thread
-// counts. Exit code 77 where the models are absent.
+// counts. --without: with rewriting on, but not that rule; "each" takes every rule in turn. Exit code 77 where the
+// models are absent.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -16,6 +17,7 @@
 #include "cli/npy.h"
 #include "engine/model.h"
 #include "kernels/isa.h"
+#include "rewrite/rule.h"
 
 namespace {
 
@@ -125,10 +127,14 @@ std::string compare_sample(const Case& c, const Tensor& got) {
 
 class Runner {
  public:
+  /// `without`: the rule that does not run, or nothing.
+  explicit Runner(std::string without) : without_(std::move(without)) {}
+
   /// Returns the number of failing outputs.
   int run(const Case& c) {
     int failures = 0;
     for (Lane lane : {kRules, kPlain, kZeroPadding}) {
+      if (lane != kRules && !without_.empty()) continue;
       try {
         failures += run_lane(c, lane);
       } catch (const sdx::Error& e) {
@@ -151,6 +157,7 @@ class Runner {
       sdx::engine::ModelOptions options;
       options.rewrite.enabled = lane != kPlain;
       options.rewrite.zero_padding = lane == kZeroPadding;
+      if (!without_.empty()) options.rewrite.off = {without_};
       slot = std::make_unique<sdx::engine::Session>(sdx::engine::Model::load(path_, options));
     }
     return *slot;
@@ -191,6 +198,7 @@ class Runner {
     return failures;
   }
 
+  std::string without_;
   fs::path path_;
   std::array<std::unique_ptr<sdx::engine::Session>, 3> sessions_;
   std::array<int, 3> ran_ = {};
@@ -200,8 +208,10 @@ class Runner {
 
 int main(int argc, char** argv) {
   std::string only;
+  std::vector<std::string> without = {""};
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--only") == 0) only = argv[i + 1];
+    if (std::strcmp(argv[i], "--without") == 0) without = {argv[i + 1]};
     for (auto isa : sdx::kernels::available_isas()) {
       if (std::strcmp(argv[i], "--isa") == 0 && sdx::kernels::isa_name(isa) == argv[i + 1])
         sdx::kernels::limit_isa(isa);
@@ -211,10 +221,19 @@ int main(int argc, char** argv) {
     std::printf("skipped: %s/models/tiny is absent\n", shared_folder().c_str());
     return 77;
   }
-  Runner runner;
+  if (without.front() == "each") {
+    without.clear();
+    for (const auto& rule : sdx::rewrite::all_rules()) without.emplace_back(rule.name());
+  }
   int failing = 0;
   const auto cases = find_cases(only);
-  for (const Case& c : cases) failing += runner.run(c) > 0;
-  std::printf("%zu cases, %d with padding left out, %d failing\n", cases.size(), runner.ran(kZeroPadding), failing);
+  for (const std::string& rule : without) {
+    Runner runner(rule);
+    int failed = 0;
+    for (const Case& c : cases) failed += runner.run(c) > 0;
+    std::printf("%s%s%zu cases, %d with padding left out, %d failing\n", rule.c_str(),
+                rule.empty() ? "" : " off: ", cases.size(), runner.ran(kZeroPadding), failed);
+    failing += failed;
+  }
   return failing == 0 && !cases.empty() ? 0 : 1;
 }
