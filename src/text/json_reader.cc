@@ -2,12 +2,10 @@
 #include "text/json_reader.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
 #include <memory>
 #include <new>
-#include <system_error>
 
 #include "base/mapped_file.h"
 #include "text/utf8.h"
@@ -22,46 +20,20 @@ constexpr size_t kMaxDepth = 64;
   fail(ErrorKind::kInvalidModel, what, " is not ", wanted, "; correct the file");
 }
 
-/// A regular file of at most `limit` bytes.
-class OpenFile {
- public:
-  OpenFile(const std::string& path, size_t limit) : path_(path) {
-    const auto reason = [] { return std::generic_category().message(errno); };
-    struct stat info {};
-    // Asked before opening, because opening a pipe waits for its writer.
-    if (stat(path.c_str(), &info) != 0) {
-      fail(ErrorKind::kInvalidInput, "cannot open '", path, "': ", reason(), "; check the path");
-    }
-    if (!S_ISREG(info.st_mode)) {
-      fail(ErrorKind::kInvalidInput, "'", path, "' is ", S_ISDIR(info.st_mode) ? "a folder" : "a pipe or a device",
-           ", not a file; name a file");
-    }
-    file_.reset(std::fopen(path.c_str(), "rb"));
-    if (file_ == nullptr || fstat(fileno(file_.get()), &info) != 0) {
-      fail(ErrorKind::kInvalidInput, "cannot open '", path, "': ", reason(), "; check its permissions");
-    }
-    size_ = static_cast<size_t>(info.st_size);
-    if (size_ > limit) {
-      fail(ErrorKind::kResource, path, " has ", size_, " bytes but at most ", limit,
-           " are accepted; use a smaller file");
-    }
+std::shared_ptr<const MappedFile> map(const std::string& path, size_t limit) {
+  auto file = MappedFile::open(path);
+  if (file->bytes().size() > limit) {
+    fail(ErrorKind::kResource, path, " has ", file->bytes().size(), " bytes but at most ", limit,
+         " are accepted; use a smaller file");
   }
-  size_t size() const { return size_; }
-  /// Reads all size() bytes.
-  void read(char* to) const {
-    if (std::fread(to, 1, size_, file_.get()) != size_) {
-      fail(ErrorKind::kInvalidInput, "cannot read '", path_, "' to its end; check the disk");
-    }
-  }
+  return file;
+}
 
- private:
-  struct Close {
-    void operator()(FILE* file) const { std::fclose(file); }
-  };
-  const std::string& path_;
-  std::unique_ptr<FILE, Close> file_;
-  size_t size_ = 0;
-};
+/// Whether bytes can be read behind the file's: the rest of its last page, which is zero.
+bool has_padding(const MappedFile& file) {
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE)), used = file.bytes().size() % page;
+  return used != 0 && page - used >= simdjson::SIMDJSON_PADDING;
+}
 
 }  // namespace
 
@@ -71,18 +43,13 @@ bool file_exists(const std::string& path) {
 }
 
 std::string read_file(const std::string& path, size_t limit) {
-  const OpenFile file(path, limit);
-  std::string text(file.size(), '\0');
-  file.read(text.data());
-  return text;
+  return std::string(MappedFile::share(map(path, limit)).text());
 }
 
 JsonFile::JsonFile(const std::string& path) {
-  const OpenFile file(path, kMaxJson);
-  simdjson::padded_string text(file.size());
-  if (text.data() == nullptr) throw std::bad_alloc();
-  file.read(text.data());
-  parse(text, true, path);
+  const auto file = map(path, kMaxJson);
+  file->populate(file->bytes());
+  parse(MappedFile::share(file).text(), has_padding(*file), path);
 }
 
 JsonFile::JsonFile(std::string_view text, const std::string& name) { parse(text, false, name); }

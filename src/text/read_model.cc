@@ -1,6 +1,7 @@
 // tokenizer.json: models, post-processors and the file as a whole.
 #include <utility>
 
+#include "base/parallel.h"
 #include "text/loaders.h"
 #include "text/score.h"
 
@@ -102,8 +103,14 @@ std::unique_ptr<const Model> read_unigram(const JsonValue& value) {
     ++at;
     if (at == pair.end())
       fail(ErrorKind::kInvalidModel, "the piece \"", piece.substr(0, 60), "\" has no score; add it");
-    pieces.add(piece, twice_rounded(as_number(*at, "the score of a piece")));
+    pieces.add(piece, as_number(*at, "the score of a piece"));
   }
+  Parallel(0).run(static_cast<int64_t>(pieces.scores.size()), 4096, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      double& score = pieces.scores[static_cast<size_t>(i)];
+      score = twice_rounded(score);
+    }
+  });
   UnigramOptions options;
   if (const auto unknown = member(value, "unk_id")) {
     const uint64_t id = as_uint(*unknown, "unk_id");

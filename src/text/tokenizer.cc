@@ -94,10 +94,12 @@ struct Tokenizer::State final : TokenStrings {
 
   void count_all_spaces() {
     space_counts.resize(parts.model->id_limit());
-    for (uint32_t id = 0; id < space_counts.size(); ++id) {
-      const SpaceCounts c = count_spaces(string_of(id));
-      space_counts[id] = static_cast<uint16_t>(std::min(c.leading, 255u) << 8 | std::min(c.trailing, 255u));
-    }
+    Parallel(0).run(static_cast<int64_t>(space_counts.size()), 4096, [&](int64_t begin, int64_t end, int) {
+      for (auto id = static_cast<uint32_t>(begin); id < static_cast<uint32_t>(end); ++id) {
+        const SpaceCounts c = count_spaces(string_of(id));
+        space_counts[id] = static_cast<uint16_t>(std::min(c.leading, 255u) << 8 | std::min(c.trailing, 255u));
+      }
+    });
   }
 
   Encoding encode_text(std::string_view text, uint32_t type_id, OffsetUnit unit, Scratch& scratch) const;

@@ -30,6 +30,7 @@ struct Entry {
       for (size_t i = depth; i < length; ++i) head |= uint64_t{static_cast<uint8_t>(text[i])} << (56 - 8 * (i - depth));
     }
   }
+  bool operator<(const Entry& other) const { return head != other.head ? head < other.head : length < other.length; }
   uint8_t byte(size_t depth) const { return static_cast<uint8_t>(head >> (56 - 8 * (depth % 8))); }
 };
 
@@ -65,6 +66,7 @@ class Trie::Builder {
     uint32_t node;
     size_t begin, end;
     size_t depth;
+    size_t ordered = 0;  ///< keys are in the order of their bytes below this depth, of equal ones the shorter first
   };
   struct Child {
     uint8_t byte;
@@ -127,20 +129,18 @@ class Trie::Builder {
     return cursor_ = add_block();
   }
 
-  void partition(const Range& r) {
+  /// Groups the keys, all longer than the range's depth, by their bytes there.
+  void partition(Range& r) {
     children_.clear();
     if (r.depth % 8 == 0) {
       for (size_t i = r.begin; i < r.end; ++i) keys_[i].load_head(r.depth);
     }
-    if (r.end - r.begin <= 32) {
-      for (size_t i = r.begin + 1; i < r.end; ++i) {
-        const Entry key = keys_[i];
-        size_t k = i;
-        for (; k > r.begin && keys_[k - 1].byte(r.depth) > key.byte(r.depth); --k) keys_[k] = keys_[k - 1];
-        keys_[k] = key;
+    if (r.depth >= r.ordered) {
+      if (r.end - r.begin <= 32) {
+        order(r);
+      } else {
+        distribute(r);
       }
-    } else {
-      distribute(r);
     }
     for (size_t i = r.begin; i < r.end;) {
       size_t end = i + 1;
@@ -148,6 +148,17 @@ class Trie::Builder {
       children_.push_back({keys_[i].byte(r.depth), i, end});
       i = end;
     }
+  }
+
+  /// Brings a few keys in order by all bytes that their heads hold.
+  void order(Range& r) {
+    for (size_t i = r.begin + 1; i < r.end; ++i) {
+      const Entry key = keys_[i];
+      size_t k = i;
+      for (; k > r.begin && key < keys_[k - 1]; --k) keys_[k] = keys_[k - 1];
+      keys_[k] = key;
+    }
+    r.ordered = r.depth / 8 * 8 + 8;
   }
 
   void distribute(const Range& r) {
@@ -163,7 +174,10 @@ class Trie::Builder {
   /// Keys that end at the node come out of the range; the greatest value counts.
   Range settle(Range r) {
     for (size_t i = r.begin; i < r.end; ++i) {
-      if (keys_[i].length != r.depth) continue;
+      if (keys_[i].length != r.depth) {
+        if (r.ordered >= r.depth) break;
+        continue;
+      }
       nodes_[r.node].value = std::max(nodes_[r.node].value, keys_[i].value);
       std::swap(keys_[i], keys_[r.begin]);
       ++r.begin;
@@ -196,7 +210,7 @@ class Trie::Builder {
       const uint32_t at = base ^ c.byte;
       take(at);
       nodes_[at] = {0, r.node, -1};
-      work_.push_back({at, c.begin, c.end, r.depth + 1});
+      work_.push_back({at, c.begin, c.end, r.depth + 1, r.ordered});
     }
   }
 

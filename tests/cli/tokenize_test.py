@@ -79,9 +79,9 @@ def main():
         inside.mkdir()
         refused(f"{folder}/missing", "No such file", 1)
         refused(f"{inside}", "holds no tokenizer.json", 1)
-        refused("/dev/null", "not a file", 1)
+        refused("/dev/null", "must be a regular file", 1)
         os.mkfifo(f"{folder}/pipe")
-        refused(f"{folder}/pipe", "not a file", 1)
+        refused(f"{folder}/pipe", "must be a regular file", 1)
         (inside / "tokenizer.json").write_text("{")
         refused(f"{inside}", "not valid JSON", 3)
         unread = Path(folder) / "unread.json"
