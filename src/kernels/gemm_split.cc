@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <vector>
 
 #include "kernels/gemm_tiles.h"
 
@@ -196,46 +197,96 @@ class BlockRows {
   alignas(64) float rows_[kSplitDepth * kSplitColumns + kSlack];
 };
 
-// One panel of a B [k, n].
-class PanelPacker {
+// A panel that is being packed, block by block.
+class PanelWriter {
  public:
-  PanelPacker(const WeightView& b, int64_t k, int64_t column, int64_t columns)
-      : b_(b), k_(k), column_(column), columns_(columns) {}
+  // `largest`: as split_pack_panel() wants it.
+  PanelWriter(const float* largest, int64_t columns, std::byte* to)
+      : columns_(columns), header_(*reinterpret_cast<SplitColumns*>(to)), to_(to + kHeaderBytes) {
+    header_ = {};
+    for (int64_t j = 0; j < kSplitColumns; ++j) {
+      const SplitScale scale = split_scale(largest[j]);
+      header_.scales[j] = scale.scale;
+      inverses_[j] = std::isnan(scale.inverse) ? 0.0f : scale.inverse;
+    }
+  }
 
-  void pack(std::byte* to) {
-    alignas(64) float largest[kSplitColumns] = {};
-    measure(largest);
-    split_pack_panel(
-        largest, columns_, split_blocks(k_), [&](int64_t i) { return block(i); }, to);
+  void add(const SplitBlock& block, BlockRows& reader) {
+    int64_t stride = 0;
+    const float* rows = reader.read(block, columns_, stride);
+    split_kernels()->pack_block(rows, stride, inverses_, to_, header_);
+    to_ += kSplitPanelBytes;
   }
 
  private:
-  SplitBlock block(int64_t index) const {
+  int64_t columns_;
+  SplitColumns& header_;
+  std::byte* to_;
+  alignas(64) float inverses_[kSplitColumns];
+};
+
+// Neighbouring panels of a B [k, n] that are packed side by side: rows of B are read over the width of all of them,
+// because so little of a row as one panel has costs a page's address each. What is read twice stays in the cache.
+class PanelGroup {
+ public:
+  static int64_t most(int64_t k) {
+    constexpr int64_t kCache = int64_t{1} << 20, kRow = kSplitColumns * static_cast<int64_t>(sizeof(float));
+    return std::clamp<int64_t>(kCache / (std::max<int64_t>(k, 1) * kRow), 1, kMost);
+  }
+
+  PanelGroup(const WeightView& b, int64_t k, int64_t n, int64_t first, int64_t panels)
+      : b_(b), k_(k), n_(n), first_(first), panels_(panels) {}
+
+  void pack(void* packed) {
+    alignas(64) float largest[kMost][kSplitColumns] = {};
+    measure(largest);
+    std::vector<PanelWriter> writers;
+    writers.reserve(static_cast<size_t>(panels_));
+    for (int64_t p = 0; p < panels_; ++p) {
+      writers.emplace_back(largest[p], columns(p), static_cast<std::byte*>(packed) + (first_ + p) * panel_bytes(k_));
+    }
+    BlockRows reader;
+    for (int64_t i = 0; i < split_blocks(k_); ++i) {
+      for (int64_t p = 0; p < panels_; ++p) writers[static_cast<size_t>(p)].add(block(i, p), reader);
+    }
+  }
+
+ private:
+  static constexpr int64_t kMost = 4;
+
+  int64_t column(int64_t panel) const { return (first_ + panel) * kSplitColumns; }
+  int64_t columns(int64_t panel) const { return std::min(kSplitColumns, n_ - column(panel)); }
+
+  SplitBlock block(int64_t index, int64_t panel) const {
     const int64_t depth = index * kSplitDepth;
     WeightView view = b_;
-    view.data = static_cast<const unsigned char*>(b_.data) +
-                (depth * b_.row_stride + column_ * b_.column_stride) * static_cast<int64_t>(weight_bytes(b_.type));
+    view.data =
+        static_cast<const unsigned char*>(b_.data) +
+        (depth * b_.row_stride + column(panel) * b_.column_stride) * static_cast<int64_t>(weight_bytes(b_.type));
     return {view, std::min(kSplitDepth, k_ - depth)};
   }
 
-  void measure(float* largest) const {
+  void measure(float (*largest)[kSplitColumns]) const {
     const SplitKernels& kernels = *split_kernels();
     if (reads_columns(b_)) {
-      for (int64_t j = 0; j < columns_; ++j) {
-        largest[j] = kernels.largest(static_cast<const float*>(b_.data) + (column_ + j) * b_.column_stride, k_);
+      for (int64_t j = 0; j < std::min(panels_ * kSplitColumns, n_ - column(0)); ++j) {
+        largest[j / kSplitColumns][j % kSplitColumns] =
+            kernels.largest(static_cast<const float*>(b_.data) + (column(0) + j) * b_.column_stride, k_);
       }
       return;
     }
     BlockRows reader;
     for (int64_t i = 0; i < split_blocks(k_); ++i) {
-      int64_t stride = 0;
-      const float* rows = reader.read(block(i), columns_, stride);
-      kernels.largest_columns(rows, stride, kSplitDepth, largest);
+      for (int64_t p = 0; p < panels_; ++p) {
+        int64_t stride = 0;
+        const float* rows = reader.read(block(i, p), columns(p), stride);
+        kernels.largest_columns(rows, stride, kSplitDepth, largest[p]);
+      }
     }
   }
 
   const WeightView& b_;
-  const int64_t k_, column_, columns_;
+  const int64_t k_, n_, first_, panels_;
 };
 
 }  // namespace
@@ -255,21 +306,9 @@ SplitScale split_scale(float largest) {
 
 void split_pack_panel(const float* largest, int64_t columns, int64_t blocks, FunctionRef<SplitBlock(int64_t)> block,
                       std::byte* to) {
-  alignas(64) float inverses[kSplitColumns];
-  auto& header = *reinterpret_cast<SplitColumns*>(to);
-  header = {};
-  for (int64_t j = 0; j < kSplitColumns; ++j) {
-    const SplitScale scale = split_scale(largest[j]);
-    header.scales[j] = scale.scale;
-    inverses[j] = std::isnan(scale.inverse) ? 0.0f : scale.inverse;
-  }
-  to += sizeof(SplitColumns);
+  PanelWriter writer(largest, columns, to);
   BlockRows reader;
-  for (int64_t i = 0; i < blocks; ++i, to += kSplitPanelBytes) {
-    int64_t stride = 0;
-    const float* rows = reader.read(block(i), columns, stride);
-    split_kernels()->pack_block(rows, stride, inverses, to, header);
-  }
+  for (int64_t i = 0; i < blocks; ++i) writer.add(block(i), reader);
 }
 
 void split_plain_row(const MatrixView& a, int64_t k, const std::byte* blocks, const SplitColumns& columns, float* acc) {
@@ -339,11 +378,9 @@ size_t split_packed_bytes(int64_t k, int64_t n) {
 }
 
 void split_pack_b(const WeightView& b, int64_t k, int64_t n, int64_t panel_begin, int64_t panel_end, void* packed) {
-  for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
-    const int64_t column = panel * kSplitColumns;
-    PanelPacker packer(b, k, column, std::min(kSplitColumns, n - column));
-    packer.pack(static_cast<std::byte*>(packed) + panel * panel_bytes(k));
-  }
+  const int64_t most = PanelGroup::most(k);
+  for (int64_t panel = panel_begin; panel < panel_end; panel += most)
+    PanelGroup(b, k, n, panel, std::min(most, panel_end - panel)).pack(packed);
 }
 
 }  // namespace sdx::kernels

@@ -53,7 +53,7 @@ void run_pack(RunContext& c) {
   const WeightType type = weight_type(a.type == DType::kUndefined ? w.dtype : a.type, a.split);
   kernels::WeightView view{w.data, weight_type(w.dtype, false), n, 1};
   if (a.transposed) view = {w.data, weight_type(w.dtype, false), 1, k};
-  c.parallel().run(kernels::gemm_panels(n, type), 8, [&](int64_t begin, int64_t end, int) {
+  c.parallel().run(kernels::gemm_panels(n, type), 4, [&](int64_t begin, int64_t end, int) {
     kernels::gemm_pack_b(view, k, n, type, begin, end, c.output(0).data);
   });
 }
