@@ -28,7 +28,8 @@ struct TokenizerParts {
   std::optional<Padding> padding;
   std::map<std::string, std::string> special_tokens;  ///< by role
   std::optional<uint64_t> model_max_length;
-  bool language_codes = false;  ///< what texts begin with in angle brackets names a language, as Marian has it
+  /// Texts may begin with a language code, as Marian's do; the token for those that the vocabulary lacks.
+  std::optional<uint32_t> unknown_language_code;
 };
 
 }  // namespace sdx::text

@@ -175,7 +175,7 @@ TokenizerParts load_marian(const std::string& folder, const FolderConfig& config
   steps.push_back(make_language_code_removal());
   steps.push_back(make_spm_normalizer(source));
   parts.normalizer = make_normalizer_sequence(std::move(steps));
-  parts.language_codes = true;
+  parts.unknown_language_code = static_cast<uint32_t>(parts.model->find("<unk>"));
   parts.post_processor = make_surroundings(*parts.model, {"A", "</s>"}, {"A", "B", "</s>"});
   parts.decoder = make_spm_decoder(target, contents_of(parts.added_tokens), SpmDecoding::kMarian);
   set_roles(parts, {{"eos", "</s>"}, {"unk", "<unk>"}, {"pad", "<pad>"}});

@@ -218,10 +218,8 @@ Encoding Tokenizer::State::encode_pair(const Input& input, const EncodeOptions& 
 Tokenizer::Tokenizer(TokenizerParts parts) : state_(std::make_unique<State>()) {
   state_->parts = std::move(parts);
   state_->added.add(state_->parts.added_tokens, *state_->parts.model, state_->parts.normalizer.get());
-  if (state_->parts.language_codes) {
-    const int32_t unknown = state_->parts.model->find(state_->parts.special_tokens.at("unk"));
-    state_->added.cut_language_codes(*state_->parts.model, static_cast<uint32_t>(unknown));
-  }
+  if (const auto unknown = state_->parts.unknown_language_code)
+    state_->added.cut_language_codes(*state_->parts.model, *unknown);
   state_->count_all_spaces();
 }
 Tokenizer::~Tokenizer() = default;

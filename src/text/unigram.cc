@@ -26,13 +26,13 @@ class Unigram final : public Model {
   Unigram(UnigramPieces pieces, UnigramOptions options) : pieces_(std::move(pieces)), options_(options) {
     std::vector<Trie::Key> keys;
     keys.reserve(pieces_.ranges.size());
+    double least = std::numeric_limits<double>::infinity();
     for (size_t i = 0; i < pieces_.ranges.size(); ++i) {
       keys.emplace_back(pieces_.piece(i), static_cast<int32_t>(i));
+      least = std::min(least, pieces_.scores[i]);
     }
+    unknown_score_ = least - kUnknownPenalty;
     trie_ = Trie(keys);
-    const auto least = std::ranges::min_element(pieces_.scores);
-    unknown_score_ =
-        (least == pieces_.scores.end() ? std::numeric_limits<double>::infinity() : *least) - kUnknownPenalty;
     if (options_.byte_fallback) find_byte_tokens();
   }
 

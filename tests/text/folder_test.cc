@@ -155,6 +155,11 @@ TEST(SentencePieceFolder, MariansLanguageCodesAreTokensBeforeATextAndNothingWith
   EXPECT_FALSE(t.is_special(5));
 }
 
+TEST(SentencePieceFolder, AnotherUnknownTokenInMariansConfigurationLosesNoLanguageCode) {
+  const Folder folder = marian(R"({"unk_token":"<foo>"})");
+  EXPECT_EQ(folder.load().encode(">>deu<<a").ids, (Ids{1, 4, 0}));
+}
+
 TEST(SentencePieceFolder, MarianDecodesSpecialTokensWithASpaceAfterEach) {
   const Folder folder = marian("{}");
   EXPECT_EQ(folder.load().decode({9, 4, 3, 0, 4, 0}, {false, false}), "<pad> aa</s> a</s>");
