@@ -30,6 +30,7 @@ class OurSteps final : public Steps {
   OurSteps(const std::filesystem::path& folder, int threads) {
     engine::DecoderOptions options;
     options.layout = engine::DecoderLayout::kMerged;
+    options.candidates = true;
     decoder_ = engine::Decoder::open(folder, options);
     engine::RunSettings settings;
     settings.parallel = Parallel(threads);

@@ -63,6 +63,7 @@ Generator Generator::load(const std::string& folder, const GeneratorOptions& opt
     sdx::engine::DecoderOptions internal;
     internal.layout = sdx::engine::decoder_layout(options.layout);
     internal.variant = options.variant;
+    internal.candidates = true;
     internal.model.memory_limit = options.memory_limit;
     internal.model.rewrite.weights = weight_folder(options.weight_folder);
     internal.cache_limit = options.cache_limit;

@@ -112,6 +112,7 @@ void Command::open() {
   options.layout = engine::decoder_layout(flags_.layout);
   options.variant = flags_.variant;
   options.model = model_options(flags_.model);
+  options.candidates = true;
   decoder_ = engine::Decoder::open(folder_, options);
   note_weight_problem(options.model);
   engine::RunSettings settings;

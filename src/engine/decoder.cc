@@ -203,7 +203,9 @@ class HubDecoder final : public Decoder {
   };
 
   void compile(bool hidden) {
-    DecoderGraphOptions graph{options_.model, files_.first_branches, false, false, true, false, hidden};
+    ModelOptions model = options_.model;
+    if (options_.candidates) model.rewrite.candidates = "logits";
+    DecoderGraphOptions graph{std::move(model), files_.first_branches, false, false, true, false, hidden};
     if (files_.first) first_ = compile_decoder(files_.first, pairs_, graph);
     graph.no_past = false;
     graph.in_place = options_.in_place;

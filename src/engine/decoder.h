@@ -30,6 +30,7 @@ struct DecoderOptions {
   ModelOptions model;       ///< the memory limit counts for each file on its own
   int64_t max_length = 0;   ///< most tokens of a sequence; 0: no limit but memory
   int64_t cache_limit = 0;  ///< most bytes of keys and values; 0: no limit
+  bool candidates = false;  ///< logits only serve to choose among the largest: see rewrite::Options::candidates
   bool in_place = true;     ///< false: keys and values are copied in every step, as a plain session would
 };
 

@@ -230,7 +230,7 @@ class Tile {
     const int64_t x = first_column() + column * shape_.stride[2] + block % taps % shape_.kernel[2] * shape_.dilation[2];
     if (y < 0 || y >= shape_.in[1] || x < 0 || x >= shape_.in[2]) return;
     split_plain_row({input(channel, y) + x, 0, shape_.in_plane()}, std::min(kSplitDepth, channels_of(shape_) - channel),
-                    weights(panel) + kHeaderBytes + block * kSplitPanelBytes, columns_of(panel), acc);
+                    {weights(panel) + kHeaderBytes + block * kSplitPanelBytes}, columns_of(panel), acc);
   }
 
   const Conv& conv_;

@@ -198,7 +198,7 @@ int64_t choose_row_blocks(const Gemm& gemm) {
 GemmPlan gemm_plan(const Gemm& gemm, int threads) {
   GemmPlan plan;
   if (gemm.m <= 0 || gemm.n <= 0) return plan;
-  if (gemm.packed_b != nullptr && gemm.packed_type == WeightType::kSplit) return split_plan(gemm, threads);
+  if (gemm.packed_b != nullptr && is_split(gemm.packed_type)) return split_plan(gemm, threads);
   const int64_t width = gemm_tiles().panel_columns;
   const int64_t panels = gemm_panels(gemm.n);
   plan.row_blocks = choose_row_blocks(gemm);
@@ -239,7 +239,7 @@ void gemm_pack_rows(const Gemm& gemm, const GemmPlan& plan, int64_t group_begin,
 }
 
 void gemm_run(const Gemm& gemm, const GemmPlan& plan, int64_t tile_begin, int64_t tile_end, void* scratch) {
-  if (gemm.packed_b != nullptr && gemm.packed_type == WeightType::kSplit) {
+  if (gemm.packed_b != nullptr && is_split(gemm.packed_type)) {
     return split_run(gemm, plan, tile_begin, tile_end, scratch);
   }
   RowBlock block(gemm, plan, static_cast<float*>(scratch));

@@ -22,13 +22,14 @@ namespace sdx::kernels {
 enum class Activation : uint8_t { kNone, kRelu, kGeluErf, kGeluTanh, kSilu, kSigmoid, kTanh, kQuickGelu };
 
 /// How the elements of a weight matrix are stored. kSplit: as three signed bytes with a scale for each column, for
-/// matrix units; see gemm_split.h for what that does to the error.
-enum class WeightType : uint8_t { kF32, kF16, kBf16, kSplit };
+/// matrix units; see gemm_split.h for what that does to the error. kSplitApart: the same bytes with the lowest apart:
+/// gemm_run multiplies the two higher ones, gemm_add_lowest adds what is missing to elements that are worth it.
+enum class WeightType : uint8_t { kF32, kF16, kBf16, kSplit, kSplitApart };
+
+inline bool is_split(WeightType type) { return type == WeightType::kSplit || type == WeightType::kSplitApart; }
 
 /// Bytes of one element.
-inline size_t weight_bytes(WeightType type) {
-  return type == WeightType::kF32 ? 4 : type == WeightType::kSplit ? 3 : 2;
-}
+inline size_t weight_bytes(WeightType type) { return type == WeightType::kF32 ? 4 : is_split(type) ? 3 : 2; }
 
 /// Whether the instruction set active now multiplies split weights.
 bool gemm_splits();
@@ -62,7 +63,7 @@ struct Gemm {
   MatrixView a;
   const void* packed_b = nullptr;             ///< what gemm_pack_b made; null to use `b`
   WeightType packed_type = WeightType::kF32;  ///< the type that gemm_pack_b made
-  const void* split_a = nullptr;              ///< with kSplit: what gemm_split_a made of A
+  const void* split_a = nullptr;              ///< with split weights: what gemm_split_a made of A
   const float* packed_a = nullptr;  ///< what gemm_pack_rows made of A for the plan, or null to pack in each range
   MatrixView b;                     ///< used where packed_b is null
   float* c = nullptr;
@@ -117,6 +118,10 @@ int64_t gemm_row_floats(const Gemm& gemm, const GemmPlan& plan);
 
 /// Packs the groups [group_begin, group_end) of A into `packed` (the start of all), so that ranges of tiles need not.
 void gemm_pack_rows(const Gemm& gemm, const GemmPlan& plan, int64_t group_begin, int64_t group_end, float* packed);
+
+/// With kSplitApart, after gemm_run: adds to C in `row` at the columns [count] what their weights' lowest bytes give,
+/// times alpha. What is left out elsewhere is at most 2^-15 sum_p |a_p| max_p |b_pj|. Without an activation only.
+void gemm_add_lowest(const Gemm& gemm, int64_t row, const int32_t* columns, int64_t count);
 
 /// Computes the tiles [tile_begin, tile_end).
 void gemm_run(const Gemm& gemm, const GemmPlan& plan, int64_t tile_begin, int64_t tile_end, void* scratch);

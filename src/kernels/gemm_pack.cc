@@ -95,19 +95,19 @@ float read_weight(const unsigned char* at, WeightType type) {
 }
 
 size_t gemm_packed_bytes(int64_t k, int64_t n, WeightType type) {
-  if (type == WeightType::kSplit) return split_packed_bytes(k, n);
+  if (is_split(type)) return split_packed_bytes(k, n, type);
   const size_t bytes = static_cast<size_t>(gemm_panels(n) * gemm_tiles().panel_columns * k) * weight_bytes(type);
   return (bytes + 63) / 64 * 64;
 }
 
 int64_t gemm_panels(int64_t n, WeightType type) {
-  const int64_t columns = type == WeightType::kSplit ? kSplitColumns : gemm_tiles().panel_columns;
+  const int64_t columns = is_split(type) ? kSplitColumns : gemm_tiles().panel_columns;
   return (n + columns - 1) / columns;
 }
 
 void gemm_pack_b(const WeightView& b, int64_t k, int64_t n, WeightType type, int64_t panel_begin, int64_t panel_end,
                  void* packed) {
-  if (type == WeightType::kSplit) return split_pack_b(b, k, n, panel_begin, panel_end, packed);
+  if (is_split(type)) return split_pack_b(b, k, n, type, panel_begin, panel_end, packed);
   const int64_t width = gemm_tiles().panel_columns;
   const int64_t bytes = static_cast<int64_t>(weight_bytes(type));
   const unsigned char* data = static_cast<const unsigned char*>(b.data);

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "kernels/gemm_tiles.h"
@@ -18,7 +19,25 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 int64_t group_bytes(int64_t k) { return split_blocks(k) * kSplitGroupBytes; }
 constexpr int64_t kHeaderBytes = sizeof(SplitColumns);
-int64_t panel_bytes(int64_t k) { return kHeaderBytes + split_blocks(k) * kSplitPanelBytes; }
+
+// How a packed B [k, n] lies: its panels, and with kSplitApart the lowest digits of each column behind all of them.
+struct Packing {
+  int64_t digits;        ///< in the blocks of a panel
+  int64_t panel_bytes;   ///< of a panel's header and blocks
+  int64_t column_bytes;  ///< of the lowest digits of a column apart, else 0
+  int64_t panels;
+
+  Packing(int64_t k, int64_t n, WeightType type)
+      : digits(type == WeightType::kSplitApart ? kSplitDigits - 1 : kSplitDigits),
+        panel_bytes(kHeaderBytes + split_blocks(k) * split_panel_bytes(digits)),
+        column_bytes(digits == kSplitDigits ? 0 : split_blocks(k) * kSplitDepth),
+        panels(gemm_panels(n, type)) {}
+  explicit Packing(const Gemm& gemm) : Packing(gemm.k, gemm.n, gemm.packed_type) {}
+
+  int64_t bytes() const { return panels * (panel_bytes + kSplitColumns * column_bytes); }
+  int64_t panel(int64_t index) const { return index * panel_bytes; }
+  int64_t lowest(int64_t column) const { return panels * panel_bytes + column * column_bytes; }
+};
 
 bool few(int64_t m) { return m <= kSplitFewRows; }
 
@@ -34,6 +53,7 @@ class Tiles {
       : gemm_(gemm),
         kernels_(*split_kernels()),
         groups_(gemm.m),
+        packing_(gemm),
         row_scales_(row_scales(const_cast<void*>(gemm.split_a), groups_, gemm.k)),
         sums_(static_cast<SplitSums*>(scratch)),
         acc_(reinterpret_cast<float*>(sums_ + 2)) {
@@ -67,7 +87,7 @@ class Tiles {
   };
 
   const std::byte* panel_at(int64_t panel) const {
-    return static_cast<const std::byte*>(gemm_.packed_b) + panel * panel_bytes(gemm_.k);
+    return static_cast<const std::byte*>(gemm_.packed_b) + packing_.panel(panel);
   }
 
   void run_group(int64_t row, int64_t panel) {
@@ -76,6 +96,7 @@ class Tiles {
     SplitTile tile = split_tile();
     tile.a = static_cast<const std::byte*>(gemm_.split_a) + row / groups_.height * group_bytes(gemm_.k);
     tile.b = b + kHeaderBytes;
+    tile.b_digits = packing_.digits;
     tile.blocks = split_blocks(gemm_.k);
     tile.sums = &sums[0][0][0];
     place_ahead(row, panel, tile);
@@ -110,27 +131,36 @@ class Tiles {
       if (!std::isnan(row_scales_[row + r])) continue;
       std::fill_n(acc_ + r * kSplitColumns, kSplitColumns, 0.0f);
       const MatrixView at = {gemm_.a.data + (row + r) * gemm_.a.row_stride, gemm_.a.row_stride, gemm_.a.column_stride};
-      split_plain_row(at, gemm_.k, panel_at(pending_.panel) + kHeaderBytes, columns, acc_ + r * kSplitColumns);
+      split_plain_row(at, gemm_.k, digits_of(pending_.panel), columns, acc_ + r * kSplitColumns);
     }
     gemm_finish(gemm_, {acc_, kSplitColumns, row, column, rows, std::min(kSplitColumns, gemm_.n - column)});
     pending_.done += rows;
   }
 
+  SplitDigits digits_of(int64_t panel) const {
+    const std::byte* blocks = panel_at(panel) + kHeaderBytes;
+    if (packing_.column_bytes == 0) return {blocks};
+    return {blocks, static_cast<const std::byte*>(gemm_.packed_b) + packing_.lowest(panel * kSplitColumns),
+            packing_.column_bytes};
+  }
+
   // The groups of a tile share the fetching of the next panel. Those of the first panel have to fetch their own too.
   void place_ahead(int64_t row, int64_t panel, SplitTile& tile) const {
-    constexpr int64_t kLine = 64, kLines = kSplitPanelBytes / kLine;
-    const std::byte* next = tile.b + panel_bytes(gemm_.k);
+    constexpr int64_t kLine = 64;
+    const int64_t block = split_panel_bytes(packing_.digits), all = block / kLine;
+    const int64_t fetches = split_fetches(packing_.digits);
+    const std::byte* next = tile.b + packing_.panel_bytes;
     if (steps_ == 1 && panel == first_panel_) {
-      tile.fetch_lines = kLines / kSplitFetches;
-      tile.ahead[0] = tile.b + 4 * kSplitPanelBytes;
+      tile.fetch_lines = all / fetches;
+      tile.ahead[0] = tile.b + 4 * block;
       tile.ahead[1] = next;
       return;
     }
-    const int64_t lines = ceil_div(kLines, 2 * kSplitFetches * steps_);
+    const int64_t lines = ceil_div(all, 2 * fetches * steps_);
     tile.fetch_lines = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(lines)));
-    const int64_t share = kSplitFetches * tile.fetch_lines * kLine;
+    const int64_t share = fetches * tile.fetch_lines * kLine;
     const int64_t begin = (row - row_begin_) / groups_.height * 2 * share;
-    if (begin >= kSplitPanelBytes) tile.fetch_lines = 0;
+    if (begin >= block) tile.fetch_lines = 0;
     tile.ahead[0] = next + begin;
     tile.ahead[1] = next + begin + share;
   }
@@ -138,6 +168,7 @@ class Tiles {
   const Gemm& gemm_;
   const SplitKernels& kernels_;
   const SplitGroups groups_;
+  const Packing packing_;
   const float* row_scales_;
   SplitSums* sums_;  ///< two: one that is pending, one that is made
   float* acc_;
@@ -200,9 +231,15 @@ class BlockRows {
 // A panel that is being packed, block by block.
 class PanelWriter {
  public:
-  // `largest`: as split_pack_panel() wants it.
-  PanelWriter(const float* largest, int64_t columns, std::byte* to)
-      : columns_(columns), header_(*reinterpret_cast<SplitColumns*>(to)), to_(to + kHeaderBytes) {
+  // `largest`: as split_pack_panel() wants it. `lowest`: where the lowest digits go, `column_bytes` for each column;
+  // null where they stay in the blocks.
+  PanelWriter(const float* largest, int64_t columns, std::byte* to, std::byte* lowest = nullptr,
+              int64_t column_bytes = 0)
+      : columns_(columns),
+        header_(*reinterpret_cast<SplitColumns*>(to)),
+        to_(to + kHeaderBytes),
+        lowest_(lowest),
+        column_bytes_(column_bytes) {
     header_ = {};
     for (int64_t j = 0; j < kSplitColumns; ++j) {
       const SplitScale scale = split_scale(largest[j]);
@@ -214,14 +251,30 @@ class PanelWriter {
   void add(const SplitBlock& block, BlockRows& reader) {
     int64_t stride = 0;
     const float* rows = reader.read(block, columns_, stride);
-    split_kernels()->pack_block(rows, stride, inverses_, to_, header_);
-    to_ += kSplitPanelBytes;
+    if (lowest_ == nullptr) {
+      split_kernels()->pack_block(rows, stride, inverses_, to_, header_);
+      to_ += kSplitPanelBytes;
+      return;
+    }
+    alignas(64) std::byte block_digits[kSplitPanelBytes];
+    split_kernels()->pack_block(rows, stride, inverses_, block_digits, header_);
+    constexpr int64_t kHigher = split_panel_bytes(kSplitDigits - 1), kQuad = 4;
+    std::memcpy(to_, block_digits, kHigher);
+    for (int64_t j = 0; j < kSplitColumns; ++j) {
+      const std::byte* from = block_digits + kHigher + j / 16 * kSplitTileBytes + j % 16 * kQuad;
+      std::byte* column = lowest_ + j * column_bytes_;
+      for (int64_t quad = 0; quad < kSplitQuads; ++quad) std::memcpy(column + quad * kQuad, from + quad * 64, kQuad);
+    }
+    to_ += kHigher;
+    lowest_ += kSplitDepth;
   }
 
  private:
   int64_t columns_;
   SplitColumns& header_;
   std::byte* to_;
+  std::byte* lowest_;
+  int64_t column_bytes_;
   alignas(64) float inverses_[kSplitColumns];
 };
 
@@ -234,8 +287,8 @@ class PanelGroup {
     return std::clamp<int64_t>(kCache / (std::max<int64_t>(k, 1) * kRow), 1, kMost);
   }
 
-  PanelGroup(const WeightView& b, int64_t k, int64_t n, int64_t first, int64_t panels)
-      : b_(b), k_(k), n_(n), first_(first), panels_(panels) {}
+  PanelGroup(const WeightView& b, int64_t k, int64_t n, WeightType type, int64_t first, int64_t panels)
+      : b_(b), k_(k), n_(n), packing_(k, n, type), first_(first), panels_(panels) {}
 
   void pack(void* packed) {
     alignas(64) float largest[kMost][kSplitColumns] = {};
@@ -243,7 +296,9 @@ class PanelGroup {
     std::vector<PanelWriter> writers;
     writers.reserve(static_cast<size_t>(panels_));
     for (int64_t p = 0; p < panels_; ++p) {
-      writers.emplace_back(largest[p], columns(p), static_cast<std::byte*>(packed) + (first_ + p) * panel_bytes(k_));
+      auto* to = static_cast<std::byte*>(packed);
+      std::byte* lowest = packing_.column_bytes == 0 ? nullptr : to + packing_.lowest(column(p));
+      writers.emplace_back(largest[p], columns(p), to + packing_.panel(first_ + p), lowest, packing_.column_bytes);
     }
     BlockRows reader;
     for (int64_t i = 0; i < split_blocks(k_); ++i) {
@@ -286,7 +341,9 @@ class PanelGroup {
   }
 
   const WeightView& b_;
-  const int64_t k_, n_, first_, panels_;
+  const int64_t k_, n_;
+  const Packing packing_;
+  const int64_t first_, panels_;
 };
 
 }  // namespace
@@ -311,14 +368,18 @@ void split_pack_panel(const float* largest, int64_t columns, int64_t blocks, Fun
   for (int64_t i = 0; i < blocks; ++i) writer.add(block(i), reader);
 }
 
-void split_plain_row(const MatrixView& a, int64_t k, const std::byte* blocks, const SplitColumns& columns, float* acc) {
-  const auto* digits = reinterpret_cast<const int8_t*>(blocks);
+void split_plain_row(const MatrixView& a, int64_t k, const SplitDigits& digits, const SplitColumns& columns,
+                     float* acc) {
+  const auto* blocks = reinterpret_cast<const int8_t*>(digits.blocks);
+  const auto* lowest = reinterpret_cast<const int8_t*>(digits.lowest);
+  const int64_t block_bytes = lowest == nullptr ? kSplitPanelBytes : split_panel_bytes(kSplitDigits - 1);
   for (int64_t p = 0; p < k; ++p) {
-    const int64_t block = p / kSplitDepth * kSplitPanelBytes, quad = p % kSplitQuads,
-                  byte = p % kSplitDepth / kSplitQuads;
+    const int64_t block = p / kSplitDepth, quad = p % kSplitQuads, byte = p % kSplitDepth / kSplitQuads;
     for (int64_t j = 0; j < kSplitColumns; ++j) {
-      const int8_t* at = digits + block + j / 16 * kSplitTileBytes + quad * 64 + j % 16 * 4 + byte;
-      const int value = at[0] * 65536 + at[2 * kSplitTileBytes] * 256 + at[4 * kSplitTileBytes];
+      const int8_t* at = blocks + block * block_bytes + j / 16 * kSplitTileBytes + quad * 64 + j % 16 * 4 + byte;
+      const int low = lowest == nullptr ? at[4 * kSplitTileBytes]
+                                        : lowest[j * digits.column_bytes + block * kSplitDepth + quad * 4 + byte];
+      const int value = at[0] * 65536 + at[2 * kSplitTileBytes] * 256 + low;
       acc[j] += a.data[p * a.column_stride] * (static_cast<float>(value) * 0x1p-16f * columns.scales[j]);
     }
   }
@@ -355,7 +416,7 @@ GemmPlan split_plan(const Gemm& gemm, int threads) {
   // A tile is worth starting from about this many multiply-adds, or bytes of B, on.
   constexpr int64_t kWork = 512 * 1024, kBytes = 48 * 1024;
   const int64_t fewest = std::min(ceil_div(kWork, plan.row_block * std::max<int64_t>(gemm.k, 1) * kSplitColumns),
-                                  ceil_div(kBytes, panel_bytes(gemm.k)));
+                                  ceil_div(kBytes, Packing(gemm).panel_bytes));
   const int64_t wanted = threads > 1 ? ceil_div(4 * threads, plan.row_blocks) : 1;
   plan.panel_block = std::min(panels, std::max(fewest, ceil_div(panels, wanted)));
   plan.column_blocks = ceil_div(panels, plan.panel_block);
@@ -373,14 +434,35 @@ void split_run(const Gemm& gemm, const GemmPlan& plan, int64_t tile_begin, int64
   }
 }
 
-size_t split_packed_bytes(int64_t k, int64_t n) {
-  return static_cast<size_t>(gemm_panels(n, WeightType::kSplit) * panel_bytes(k));
+size_t split_packed_bytes(int64_t k, int64_t n, WeightType type) {
+  return static_cast<size_t>(Packing(k, n, type).bytes());
 }
 
-void split_pack_b(const WeightView& b, int64_t k, int64_t n, int64_t panel_begin, int64_t panel_end, void* packed) {
+void split_pack_b(const WeightView& b, int64_t k, int64_t n, WeightType type, int64_t panel_begin, int64_t panel_end,
+                  void* packed) {
   const int64_t most = PanelGroup::most(k);
   for (int64_t panel = panel_begin; panel < panel_end; panel += most)
-    PanelGroup(b, k, n, panel, std::min(most, panel_end - panel)).pack(packed);
+    PanelGroup(b, k, n, type, panel, std::min(most, panel_end - panel)).pack(packed);
+}
+
+void gemm_add_lowest(const Gemm& gemm, int64_t row, const int32_t* columns, int64_t count) {
+  const Packing packing(gemm);
+  const SplitGroups groups(gemm.m);
+  const float row_scale = row_scales(const_cast<void*>(gemm.split_a), groups, gemm.k)[row];
+  // Such a row is complete already.
+  if (std::isnan(row_scale)) return;
+  constexpr int64_t kRow = 64;
+  const auto* a = static_cast<const std::byte*>(gemm.split_a) + row / groups.height * group_bytes(gemm.k) +
+                  row % groups.height * kRow;
+  const auto* b = static_cast<const std::byte*>(gemm.packed_b);
+  const bool offset = few(gemm.m);
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t column = columns[i];
+    const auto& header = *reinterpret_cast<const SplitColumns*>(b + packing.panel(column / kSplitColumns));
+    const int32_t sum = split_kernels()->multiply_digit(a, offset, b + packing.lowest(column), split_blocks(gemm.k));
+    const float scale = std::min(row_scale * header.scales[column % kSplitColumns], std::numeric_limits<float>::max());
+    gemm.c[row * gemm.c_stride + column] += gemm.epilogue.alpha * (static_cast<float>(sum) * 0x1p-16f * scale);
+  }
 }
 
 }  // namespace sdx::kernels

@@ -31,8 +31,10 @@ inline constexpr int64_t kSplitQuads = kSplitDepth / 4;
 inline constexpr int64_t kSplitGroupBytes = kSplitDigits * kSplitTileBytes;
 /// A block of a panel of B: for each digit two tiles of 16 columns.
 inline constexpr int64_t kSplitPanelBytes = 2 * kSplitDigits * kSplitTileBytes;
-/// Times that a block of one half of the columns fetches lines, between its products.
-inline constexpr int64_t kSplitFetches = 6;
+/// Of a panel of which `digits` digits lie together.
+inline constexpr int64_t split_panel_bytes(int64_t digits) { return 2 * digits * kSplitTileBytes; }
+/// Times that a block of one half of the columns fetches lines, between its products, for that many digits of B.
+inline constexpr int64_t split_fetches(int64_t digits) { return 2 * digits; }
 /// What stands before the blocks of a panel: for each of its columns the scale and the sums of its digits.
 struct SplitColumns {
   float scales[kSplitColumns];
@@ -61,10 +63,11 @@ struct SplitTile {
   int64_t a_digit_bytes;    ///< between digits
   const int64_t* a_blocks;  ///< bytes from `a` to each block of depth; null: kSplitGroupBytes apart
   const std::byte* b;       ///< first block
+  int64_t b_digits;         ///< that it has, and that are multiplied: kSplitDigits, or one less
   int64_t blocks;
   int32_t* sums;  ///< SplitSums
-  /// What each half of the columns fetches into the cache meanwhile: kSplitFetches * fetch_lines lines for each block,
-  /// kSplitPanelBytes apart.
+  /// What each half of the columns fetches into the cache meanwhile: split_fetches() * fetch_lines lines for each
+  /// block, split_panel_bytes() apart.
   const std::byte* ahead[2];
   int64_t fetch_lines;               ///< 0 or a power of two up to 16
   void (*meanwhile)(void* context);  ///< null, or called twice in each block while the units are busy
@@ -131,6 +134,9 @@ struct SplitKernels {
   void (*multiply_few)(const SplitTile& tile, int64_t rows, const SplitColumns& columns);
   /// to[row][kSplitColumns] = (or +=) the sums with the scales of rows and columns.
   void (*combine)(const SplitParts& parts, float* to);
+  /// The sum of products of kSplitDepth digits in each of `blocks` blocks: of a row of A, kSplitGroupBytes apart and
+  /// `offset` or not as in SplitRows, and of a column of B, kSplitDepth apart.
+  int32_t (*multiply_digit)(const std::byte* a, bool offset, const std::byte* b, int64_t blocks);
   /// to[column * stride + row] = from[row * kSplitColumns + column] for all columns and rows up to the next multiple
   /// of 16.
   void (*turn)(const float* from, int64_t rows, float* to, int64_t stride);
@@ -144,13 +150,22 @@ const SplitKernels* amx_split_kernels();
 /// A step over groups that SplitKernels::pack_rows made.
 inline SplitTile split_tile() {
   SplitTile tile = {};
+  tile.b_digits = kSplitDigits;
   tile.a_row_bytes = kSplitDepth;
   tile.a_digit_bytes = kSplitTileBytes;
   return tile;
 }
 
-/// acc[kSplitColumns] += first row of A [k], as it is, times blocks of a panel of B, in float32.
-void split_plain_row(const MatrixView& a, int64_t k, const std::byte* blocks, const SplitColumns& columns, float* acc);
+/// Where the digits of a panel of B lie.
+struct SplitDigits {
+  const std::byte* blocks;
+  const std::byte* lowest = nullptr;  ///< of each column kSplitDepth a block, where they are not in the blocks
+  int64_t column_bytes = 0;           ///< between columns of `lowest`
+};
+
+/// acc[kSplitColumns] += first row of A [k], as it is, times a panel of B, in float32.
+void split_plain_row(const MatrixView& a, int64_t k, const SplitDigits& digits, const SplitColumns& columns,
+                     float* acc);
 
 /// A panel of B on its way into packed form: where the depths of each of its blocks lie, and how many there are.
 struct SplitBlock {
@@ -162,10 +177,11 @@ struct SplitBlock {
 void split_pack_panel(const float* largest, int64_t columns, int64_t blocks, FunctionRef<SplitBlock(int64_t)> block,
                       std::byte* to);
 
-/// gemm_plan, gemm_run and packing for WeightType::kSplit.
+/// gemm_plan, gemm_run and packing for WeightType::kSplit and kSplitApart.
 GemmPlan split_plan(const Gemm& gemm, int threads);
 void split_run(const Gemm& gemm, const GemmPlan& plan, int64_t tile_begin, int64_t tile_end, void* scratch);
-void split_pack_b(const WeightView& b, int64_t k, int64_t n, int64_t panel_begin, int64_t panel_end, void* packed);
-size_t split_packed_bytes(int64_t k, int64_t n);
+void split_pack_b(const WeightView& b, int64_t k, int64_t n, WeightType type, int64_t panel_begin, int64_t panel_end,
+                  void* packed);
+size_t split_packed_bytes(int64_t k, int64_t n, WeightType type);
 
 }  // namespace sdx::kernels

@@ -250,18 +250,20 @@ SDX_AMX inline void apart(const std::byte* lines) {
   for (int i = kLines; i < 6; ++i) asm volatile("nopw 0(%%rax,%%rax)" ::);
 }
 
-// 16 columns: tiles 0 to 2 hold the sums by falling weight, 3 to 5 the digits of B, 6 and 7 those of A in turn. Twelve
-// loads for twelve products of a panel. Fetches stand apart, or they would take all places for lines on their way, and
-// loads of tiles would wait. B streams by, so that A stays in the first-level cache.
-template <int kLines>
+// 16 columns: tiles 0 to 2 hold the sums by falling weight, 3 to 5 the digits of B, 6 and 7 those of A in turn. As many
+// loads as products: twelve for a panel, ten where its lowest digits are left out. Fetches stand apart, or they would
+// take all places for lines on their way, and loads of tiles would wait. B streams by, so that A stays in the
+// first-level cache.
+template <int kDigits, int kLines>
 SDX_AMX void multiply_columns(const SplitTile& t, int64_t columns) {
+  constexpr bool kLowest = kDigits == kSplitDigits;
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   const std::byte *b = t.b + columns * kSplitTileBytes, *ahead = t.ahead[columns];
   const int64_t row = t.a_row_bytes, digit = t.a_digit_bytes;
   constexpr int64_t kFetch = kLines * kRow;
-  for (int64_t block = 0; block < t.blocks; ++block, b += kSplitPanelBytes) {
+  for (int64_t block = 0; block < t.blocks; ++block, b += split_panel_bytes(kDigits)) {
     const std::byte* a = block_of(t, block);
     _tile_stream_loadd(3, b, kRow);
     apart<0>(nullptr);
@@ -273,21 +275,23 @@ SDX_AMX void multiply_columns(const SplitTile& t, int64_t columns) {
     apart<kLines>(ahead + kFetch);
     _tile_dpbssd(1, 6, 4);
     apart<0>(nullptr);
-    _tile_stream_loadd(5, b + 4 * kSplitTileBytes, kRow);
-    apart<kLines>(ahead + 2 * kFetch);
-    _tile_dpbssd(2, 6, 5);
-    apart<0>(nullptr);
+    if constexpr (kLowest) {
+      _tile_stream_loadd(5, b + 4 * kSplitTileBytes, kRow);
+      apart<kLines>(ahead + 4 * kFetch);
+      _tile_dpbssd(2, 6, 5);
+      apart<0>(nullptr);
+    }
     _tile_loadd(7, a + digit, row);
-    apart<kLines>(ahead + 3 * kFetch);
+    apart<kLines>(ahead + 2 * kFetch);
     _tile_dpbssd(1, 7, 3);
-    apart<kLines>(ahead + 4 * kFetch);
+    apart<kLowest ? kLines : 0>(ahead + 5 * kFetch);
     _tile_dpbssd(2, 7, 4);
     apart<0>(nullptr);
     _tile_loadd(6, a + 2 * digit, row);
-    apart<kLines>(ahead + 5 * kFetch);
+    apart<kLines>(ahead + 3 * kFetch);
     _tile_dpbssd(2, 6, 3);
     apart<0>(nullptr);
-    if constexpr (kLines > 0) ahead += kSplitPanelBytes;
+    if constexpr (kLines > 0) ahead += split_panel_bytes(kDigits);
     if (t.meanwhile != nullptr) t.meanwhile(t.context);
   }
   constexpr int64_t kRowBytes = kSplitColumns * sizeof(int32_t), kSums = kSplitRows * kSplitColumns;
@@ -297,13 +301,19 @@ SDX_AMX void multiply_columns(const SplitTile& t, int64_t columns) {
   _tile_stored(2, to + 2 * kSums, kRowBytes);
 }
 
+template <int kDigits>
+auto columns_of(int64_t fetch_lines) {
+  return fetch_lines == 0   ? multiply_columns<kDigits, 0>
+         : fetch_lines == 1 ? multiply_columns<kDigits, 1>
+         : fetch_lines == 2 ? multiply_columns<kDigits, 2>
+         : fetch_lines == 4 ? multiply_columns<kDigits, 4>
+         : fetch_lines == 8 ? multiply_columns<kDigits, 8>
+                            : multiply_columns<kDigits, 16>;
+}
+
 SDX_AMX void multiply(const SplitTile& t) {
-  const auto columns = t.fetch_lines == 0   ? multiply_columns<0>
-                       : t.fetch_lines == 1 ? multiply_columns<1>
-                       : t.fetch_lines == 2 ? multiply_columns<2>
-                       : t.fetch_lines == 4 ? multiply_columns<4>
-                       : t.fetch_lines == 8 ? multiply_columns<8>
-                                            : multiply_columns<16>;
+  const auto columns = t.b_digits == kSplitDigits ? columns_of<kSplitDigits>(t.fetch_lines)
+                                                  : columns_of<kSplitDigits - 1>(t.fetch_lines);
   fence();
   columns(t, 0);
   columns(t, 1);
@@ -316,24 +326,25 @@ struct RowSums {
 };
 
 // 16 columns: the sums of each row, from one pass over B.
-template <int kRows>
+template <int kDigits, int kRows>
 SDX_AMX void few_tile(const SplitTile& t, const SplitColumns& columns, int64_t tile) {
-  constexpr int kFetch = 8 * kSplitFetches / kSplitQuads;
+  constexpr bool kLowest = kDigits == kSplitDigits;
+  constexpr int64_t kPanel = split_panel_bytes(kDigits), kFetches = split_fetches(kDigits);
+  constexpr int kFetch = 8 * kFetches / kSplitQuads;
   const __m512i zero = _mm512_setzero_si512();
   RowSums sums[kRows];
 #pragma GCC unroll 3
   for (int r = 0; r < kRows; ++r) sums[r] = {zero, {zero, zero}, {zero, zero, zero}};
   const std::byte* a = t.a;
   const std::byte *b = t.b + tile * kSplitTileBytes, *ahead = t.ahead[tile];
-  const int64_t step = t.fetch_lines * kSplitFetches / kSplitQuads * kRow;
-  for (int64_t block = 0; block < t.blocks;
-       ++block, a += kSplitGroupBytes, b += kSplitPanelBytes, ahead += kSplitPanelBytes) {
+  const int64_t step = t.fetch_lines * kFetches / kSplitQuads * kRow;
+  for (int64_t block = 0; block < t.blocks; ++block, a += kSplitGroupBytes, b += kPanel, ahead += kPanel) {
     for (int64_t quad = 0; quad < kSplitQuads; ++quad) {
       const std::byte* at = b + quad * kRow;
       fetch<kFetch>(ahead + quad * step);
       if (t.fetch_lines > 8) fetch<kFetch>(ahead + quad * step + kFetch * kRow);
       const __m512i w0 = _mm512_loadu_si512(at), w1 = _mm512_loadu_si512(at + 2 * kSplitTileBytes);
-      const __m512i w2 = _mm512_loadu_si512(at + 4 * kSplitTileBytes);
+      const __m512i w2 = kLowest ? _mm512_loadu_si512(at + 4 * kSplitTileBytes) : zero;
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
         const auto* digits = reinterpret_cast<const int32_t*>(a + r * kRow + quad * 4);
@@ -342,7 +353,7 @@ SDX_AMX void few_tile(const SplitTile& t, const SplitColumns& columns, int64_t t
         RowSums& row = sums[r];
         row.high = _mm512_dpbusd_epi32(row.high, x0, w0);
         row.middle[0] = _mm512_dpbusd_epi32(row.middle[0], x0, w1);
-        row.low[0] = _mm512_dpbusd_epi32(row.low[0], x0, w2);
+        if constexpr (kLowest) row.low[0] = _mm512_dpbusd_epi32(row.low[0], x0, w2);
         row.middle[1] = _mm512_dpbusd_epi32(row.middle[1], x1, w0);
         row.low[1] = _mm512_dpbusd_epi32(row.low[1], x1, w1);
         row.low[2] = _mm512_dpbusd_epi32(row.low[2], x2, w0);
@@ -353,7 +364,7 @@ SDX_AMX void few_tile(const SplitTile& t, const SplitColumns& columns, int64_t t
   __m512i surplus[kSplitDigits];
   __m512i sum = zero;
   for (int i = 0; i < kSplitDigits; ++i) {
-    sum = _mm512_add_epi32(sum, _mm512_loadu_si512(columns.sums[i] + tile * 16));
+    if (i < kDigits) sum = _mm512_add_epi32(sum, _mm512_loadu_si512(columns.sums[i] + tile * 16));
     surplus[i] = _mm512_slli_epi32(sum, 7);
   }
   constexpr int64_t kSums = kSplitRows * kSplitColumns;
@@ -371,8 +382,20 @@ SDX_AMX void few_tile(const SplitTile& t, const SplitColumns& columns, int64_t t
 
 SDX_AMX void multiply_few(const SplitTile& t, int64_t rows, const SplitColumns& columns) {
   using TileFn = void (*)(const SplitTile&, const SplitColumns&, int64_t);
-  static constexpr TileFn kTiles[kSplitFewRows + 1] = {nullptr, few_tile<1>, few_tile<2>, few_tile<3>};
-  for (int64_t tile = 0; tile < 2; ++tile) kTiles[rows](t, columns, tile);
+  static constexpr TileFn kTiles[2][kSplitFewRows + 1] = {{nullptr, few_tile<2, 1>, few_tile<2, 2>, few_tile<2, 3>},
+                                                          {nullptr, few_tile<3, 1>, few_tile<3, 2>, few_tile<3, 3>}};
+  for (int64_t tile = 0; tile < 2; ++tile) kTiles[t.b_digits - 2][rows](t, columns, tile);
+}
+
+SDX_AMX int32_t multiply_digit(const std::byte* a, bool offset, const std::byte* b, int64_t blocks) {
+  const __m512i flip = flip_of(offset), ones = _mm512_set1_epi8(1);
+  __m512i sum = _mm512_setzero_si512(), surplus = sum;
+  for (int64_t block = 0; block < blocks; ++block, a += kSplitGroupBytes, b += kSplitDepth) {
+    const __m512i x = _mm512_xor_si512(_mm512_loadu_si512(a), flip), w = _mm512_loadu_si512(b);
+    sum = _mm512_dpbusd_epi32(sum, x, w);
+    surplus = _mm512_dpbusd_epi32(surplus, ones, w);
+  }
+  return _mm512_reduce_add_epi32(_mm512_sub_epi32(sum, _mm512_slli_epi32(surplus, 7)));
 }
 
 SDX_AMX void combine(const SplitParts& parts, float* to) {
@@ -413,8 +436,8 @@ bool usable() {
 }  // namespace
 
 const SplitKernels* amx_split_kernels() {
-  static const SplitKernels kernels = {largest, largest_columns, pack_rows,    pack_block, pack_pixels, begin,
-                                       end,     multiply,        multiply_few, combine,    turn};
+  static const SplitKernels kernels = {largest, largest_columns, pack_rows,    pack_block, pack_pixels,    begin,
+                                       end,     multiply,        multiply_few, combine,    multiply_digit, turn};
   static const bool available = usable();
   return available ? &kernels : nullptr;
 }

@@ -13,10 +13,11 @@ struct PackAttrs {
   bool transposed = false;         ///< the weight is stored as [n, k]
   DType type = DType::kUndefined;  ///< of the packed elements: float32, float16, bfloat16; undefined: as they are
   bool split = false;              ///< float32 as three bytes and a scale for each column, for matrix units
+  bool apart = false;              ///< the lowest of the three bytes apart, as CandidateMatMul has it
   bool operator==(const PackAttrs&) const = default;
   static constexpr auto fields() {
     return std::tuple{field("transposed", &PackAttrs::transposed), field("type", &PackAttrs::type),
-                      field("split", &PackAttrs::split)};
+                      field("split", &PackAttrs::split), field("apart", &PackAttrs::apart)};
   }
 };
 
@@ -34,23 +35,28 @@ WeightType weight_type(DType type, bool split) {
   return type == DType::kF16 ? WeightType::kF16 : type == DType::kBF16 ? WeightType::kBf16 : WeightType::kF32;
 }
 
+WeightType weight_type(DType type, const PackAttrs& a) {
+  return a.split && a.apart ? WeightType::kSplitApart : weight_type(type, a.split);
+}
+
 void infer_pack(InferContext& c) {
   const auto& a = c.attrs<PackAttrs>();
   c.require_dtype(0, {DType::kF32, DType::kF16, DType::kBF16});
   c.require_rank(0, 2, 2);
   const DType type = a.type == DType::kUndefined ? c.input(0).dtype : a.type;
   check_type(c, type, a.split);
+  if (a.apart && !a.split) c.invalid("attribute 'apart' is 1, but 'split' is 0; only split weights have bytes apart");
   const auto extents = c.input(0).shape.extents();
   if (!extents) return c.set(0, DType::kU8, c.fresh_shape(1));
   const int64_t k = (*extents)[a.transposed ? 1 : 0], n = (*extents)[a.transposed ? 0 : 1];
-  c.set(0, DType::kU8, Shape({static_cast<int64_t>(kernels::gemm_packed_bytes(k, n, weight_type(type, a.split)))}));
+  c.set(0, DType::kU8, Shape({static_cast<int64_t>(kernels::gemm_packed_bytes(k, n, weight_type(type, a)))}));
 }
 
 void run_pack(RunContext& c) {
   const auto& a = c.attrs<PackAttrs>();
   const ConstView w = c.input(0);
   const int64_t k = w.extents[a.transposed ? 1 : 0], n = w.extents[a.transposed ? 0 : 1];
-  const WeightType type = weight_type(a.type == DType::kUndefined ? w.dtype : a.type, a.split);
+  const WeightType type = weight_type(a.type == DType::kUndefined ? w.dtype : a.type, a);
   kernels::WeightView view{w.data, weight_type(w.dtype, false), n, 1};
   if (a.transposed) view = {w.data, weight_type(w.dtype, false), 1, k};
   c.parallel().run(kernels::gemm_panels(n, type), 4, [&](int64_t begin, int64_t end, int) {

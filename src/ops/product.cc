@@ -43,8 +43,6 @@ void run_products(const ir::RunContext& c, const Gemm& gemm, int64_t batch, Plac
   });
 }
 
-namespace {
-
 void split_rows(const ir::RunContext& c, Gemm& gemm) {
   const int64_t groups = kernels::gemm_split_groups(gemm.m);
   if (groups == 0) return;
@@ -54,10 +52,8 @@ void split_rows(const ir::RunContext& c, Gemm& gemm) {
   gemm.split_a = split;
 }
 
-}  // namespace
-
 void run_product(const ir::RunContext& c, Gemm gemm) {
-  if (gemm.packed_b != nullptr && gemm.packed_type == kernels::WeightType::kSplit) split_rows(c, gemm);
+  if (gemm.packed_b != nullptr && kernels::is_split(gemm.packed_type) && gemm.split_a == nullptr) split_rows(c, gemm);
   GemmPlan plan = kernels::gemm_plan(gemm, c.parallel().threads());
   if (gemm.packed_b == nullptr && plan.row_blocks > 1 && gemm.k > 0) {
     auto* packed = c.scratch<std::byte>(

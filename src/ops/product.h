@@ -29,6 +29,9 @@ using PlaceProduct = FunctionRef<void(int64_t index, kernels::Gemm& gemm)>;
 /// tiles of each. Must be called from the operator's own thread: takes scratch memory.
 void run_products(const ir::RunContext& c, const kernels::Gemm& gemm, int64_t batch, PlaceProduct place);
 
+/// Splits the rows of A into scratch memory, for a product with split weights.
+void split_rows(const ir::RunContext& c, kernels::Gemm& gemm);
+
 /// One product of many rows: splits A for split weights, and packs B into scratch memory first where several blocks of
 /// rows would each pack it.
 void run_product(const ir::RunContext& c, kernels::Gemm gemm);

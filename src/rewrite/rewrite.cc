@@ -152,11 +152,11 @@ class Driver {
   std::map<std::pair<const ir::Op*, Stage>, std::vector<Start>> starts_;
 };
 
-void rewrite_graph(Graph& graph, Progress& progress) {
+void rewrite_graph(Graph& graph, Progress& progress, bool is_body) {
   auto bodies = [&] {
     for (NodeId id = 0; id < graph.node_count(); ++id) {
       if (!graph.node(id).op) continue;
-      for (Graph& body : graph.bodies(id)) rewrite_graph(body, progress);
+      for (Graph& body : graph.bodies(id)) rewrite_graph(body, progress, true);
     }
   };
   bodies();
@@ -173,6 +173,7 @@ void rewrite_graph(Graph& graph, Progress& progress) {
     merge_equal(graph, progress);
   }
   driver.run(Stage::kLayout);
+  if (!is_body) choose_candidates(graph, progress);
   fold(graph, progress);
   merge_equal(graph, progress);
   remove_padding(graph, progress);
@@ -196,7 +197,7 @@ std::vector<bool> stable_symbols(const Graph& graph) {
 Graph rewrite(Graph graph, const Options& options, Report& report) {
   if (!options.enabled) return graph;
   Progress progress{options, report, options.fold_bytes, stable_symbols(graph)};
-  rewrite_graph(graph, progress);
+  rewrite_graph(graph, progress, false);
   progress.folded.check_all();
   return graph;
 }

@@ -21,14 +21,18 @@ struct SourceFiles {
 
 /// Which rules run, and how far.
 struct Options {
-  bool enabled = true;                    ///< false: the graph stays as imported
-  std::vector<std::string> off;           ///< names of rules that do not run
-  std::vector<std::string> only;          ///< if not empty, only these run
-  int limit = -1;                         ///< applications after which rewriting stops; -1: none
-  bool explain = false;                   ///< collect near misses in the report
-  bool widen_half = true;                 ///< float16 graphs compute in float32 throughout, without rounding in between
-  bool known_values = true;               ///< values known from symbols leave the graph; false for saving it as ONNX
-  bool zero_padding = false;              ///< leave out rows that the attention mask excludes: zeros in the outputs
+  bool enabled = true;            ///< false: the graph stays as imported
+  std::vector<std::string> off;   ///< names of rules that do not run
+  std::vector<std::string> only;  ///< if not empty, only these run
+  int limit = -1;                 ///< applications after which rewriting stops; -1: none
+  bool explain = false;           ///< collect near misses in the report
+  bool widen_half = true;         ///< float16 graphs compute in float32 throughout, without rounding in between
+  bool known_values = true;       ///< values known from symbols leave the graph; false for saving it as ONNX
+  bool zero_padding = false;      ///< leave out rows that the attention mask excludes: zeros in the outputs
+  /// The output of which only the largest values of a row are chosen from, "" for none: where a product makes it of at
+  /// least candidate_weights weights, the others are computed from two of the three bytes of each (CandidateMatMul).
+  std::string candidates;
+  int64_t candidate_weights = int64_t{1} << 20;
   int64_t fold_bytes = int64_t{1} << 32;  ///< constants that folding may make, in all
   /// Where the constants lie. Told of the bytes of large ones that folding has read and that may not be read again.
   std::shared_ptr<const SourceFiles> files = std::make_shared<const SourceFiles>();

@@ -41,8 +41,8 @@ inline std::vector<TinyDecoder> tiny_decoders() {
   return out;
 }
 
-inline std::unique_ptr<Decoder> open_tiny(const std::string& name, DecoderLayout layout, int threads = 1) {
-  DecoderOptions options;
+inline std::unique_ptr<Decoder> open_tiny(const std::string& name, DecoderLayout layout, int threads = 1,
+                                          DecoderOptions options = {}) {
   options.layout = layout;
   auto decoder = Decoder::open(tiny_models() / name, options);
   RunSettings settings;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "generate/generate.h"
+#include "kernels/gemm.h"
 #include "tiny_decoders.h"
 
 namespace sdx::generate {
@@ -40,9 +41,9 @@ std::string describe(const std::string& model, const json& entry) {
 }
 
 /// Runs the entries and compares ids and, of beams, scores. Returns how many there were.
-int compare(const std::string& model, DecoderLayout layout, int threads) {
+int compare(const std::string& model, DecoderLayout layout, int threads, const engine::DecoderOptions& options = {}) {
   int entries = 0;
-  const auto decoder = engine::open_tiny(model, layout, threads);
+  const auto decoder = engine::open_tiny(model, layout, threads, options);
   const json golden = engine::read_json(engine::tiny_models() / model / "generate.json");
   for (const json& entry : golden["entries"]) {
     const GenerationConfig config = config_of(model, entry["arguments"]);
@@ -69,6 +70,20 @@ TEST_P(Golden, EveryEntryInEveryLayout) {
       EXPECT_GT(compare(model.name, layout, threads), 0);
       threads *= 2;
     }
+    return;
+  }
+  GTEST_SKIP() << engine::tiny_models() << " is absent (set SARDONYX_SHARED)";
+}
+
+// The same where the head computes all but the largest logits from fewer bytes, however small it is.
+TEST_P(Golden, EveryEntryFromCandidates) {
+  if (!kernels::gemm_splits()) GTEST_SKIP() << "no matrix units on this machine";
+  for (const auto& model : engine::tiny_decoders()) {
+    if (model.name != GetParam()) continue;
+    engine::DecoderOptions options;
+    options.candidates = true;
+    options.model.rewrite.candidate_weights = 0;
+    EXPECT_GT(compare(model.name, model.layouts.front(), 2, options), 0);
     return;
   }
   GTEST_SKIP() << engine::tiny_models() << " is absent (set SARDONYX_SHARED)";

@@ -15,6 +15,8 @@ std::filesystem::path demo_model() { return std::filesystem::path(SARDONYX_SOURC
 
 std::unique_ptr<Decoder> open_demo() {
   engine::DecoderOptions options;
+  options.candidates = true;
+  options.model.rewrite.candidate_weights = 0;
   auto decoder = Decoder::open(demo_model(), options);
   engine::RunSettings settings;
   settings.parallel = Parallel(1);

@@ -50,7 +50,7 @@ std::vector<float> run(Gemm gemm, int threads, int64_t grain, std::vector<float>
   gemm.c = c.data();
   if (gemm.epilogue.addend != nullptr && gemm.epilogue.addend_stride == gemm.c_stride) gemm.epilogue.addend = gemm.c;
   std::vector<float> split;
-  if (gemm.packed_b != nullptr && gemm.packed_type == WeightType::kSplit) {
+  if (gemm.packed_b != nullptr && is_split(gemm.packed_type)) {
     split.assign(gemm_split_bytes(gemm.m, gemm.k) / sizeof(float), std::nanf(""));
     for (int64_t group = gemm_split_groups(gemm.m) - 1; group >= 0; --group)
       gemm_split_a(gemm, group, group + 1, split.data());
@@ -231,10 +231,10 @@ TEST(Gemm, SplitWeights) {
   });
 }
 
-std::vector<float> packed_split(const std::vector<float>& b, int64_t k, int64_t n) {
-  std::vector<float> packed(gemm_packed_bytes(k, n, WeightType::kSplit) / sizeof(float));
-  gemm_pack_b({b.data(), WeightType::kF32, n, 1}, k, n, WeightType::kSplit, 0, gemm_panels(n, WeightType::kSplit),
-              packed.data());
+std::vector<float> packed_split(const std::vector<float>& b, int64_t k, int64_t n,
+                                WeightType type = WeightType::kSplit) {
+  std::vector<float> packed(gemm_packed_bytes(k, n, type) / sizeof(float));
+  gemm_pack_b({b.data(), WeightType::kF32, n, 1}, k, n, type, 0, gemm_panels(n, type), packed.data());
   return packed;
 }
 
@@ -291,6 +291,75 @@ TEST(Gemm, SplitProductsKeepInfinitiesAndNaN) {
         }
       }
     }
+  });
+}
+
+// What gemm_run left out of C [m, n], for every other column of every row.
+std::vector<float> with_lowest(Gemm gemm, std::vector<float> c) {
+  std::vector<float> split(gemm_split_bytes(gemm.m, gemm.k) / sizeof(float));
+  gemm_split_a(gemm, 0, gemm_split_groups(gemm.m), split.data());
+  gemm.split_a = split.data();
+  gemm.c = c.data();
+  std::vector<int32_t> columns;
+  for (int64_t j = 0; j < gemm.n; j += 2) columns.push_back(static_cast<int32_t>(j));
+  for (int64_t i = 0; i < gemm.m; ++i) {
+    gemm_add_lowest(gemm, i, columns.data(), static_cast<int64_t>(columns.size()));
+  }
+  return c;
+}
+
+void check_lowest_apart(int64_t m, int64_t n, int64_t k) {
+  SCOPED_TRACE(testing::Message() << "m=" << m << " n=" << n << " k=" << k);
+  const std::vector<float> a = random_floats(m * k, 1), b = random_floats(k * n, 2), bias = random_floats(n, 3);
+  const std::vector<float> whole = packed_split(b, k, n), apart = packed_split(b, k, n, WeightType::kSplitApart);
+  Gemm gemm = split_gemm(m, n, k, a, whole);
+  gemm.epilogue.alpha = -0.5f;
+  gemm.epilogue.column_bias = bias.data();
+  const std::vector<float> expected = run(gemm, 1, 1, std::vector<float>(m * n));
+  gemm.packed_b = apart.data();
+  gemm.packed_type = WeightType::kSplitApart;
+  const std::vector<float> higher = run(gemm, 2, 1, std::vector<float>(m * n));
+  const std::vector<float> c = with_lowest(gemm, higher);
+  for (int64_t i = 0; i < m; ++i) {
+    float row = 0;
+    for (int64_t p = 0; p < k; ++p) row += std::abs(a[i * k + p]);
+    for (int64_t j = 0; j < n; ++j) {
+      const int64_t at = i * n + j;
+      if (j % 2 == 0) ASSERT_NEAR(c[at], expected[at], 3e-7f * (1 + std::abs(expected[at]))) << i << "," << j;
+      if (j % 2 == 1) ASSERT_EQ(c[at], higher[at]) << i << "," << j;
+      ASSERT_NEAR(higher[at], expected[at], 0x1p-16f * row + 3e-7f * (1 + std::abs(expected[at]))) << i << "," << j;
+    }
+  }
+}
+
+TEST(Gemm, LowestBytesApart) {
+  for_each_splitting_isa([] {
+    for (int64_t m : {1, 2, 3, 4, 16, 17, 40}) check_lowest_apart(m, 75, 150);
+    check_lowest_apart(4, 640, 64);
+    check_lowest_apart(1, 16, 1000);
+    check_lowest_apart(33, 1, 65);
+  });
+}
+
+TEST(Gemm, RowsWithInfinitiesAreWholeWithoutTheLowestBytes) {
+  for_each_splitting_isa([] {
+    const int64_t m = 5, n = 40, k = 70;
+    std::vector<float> a = random_floats(m * k, 1), b = random_floats(k * n, 2);
+    a[k + 5] = HUGE_VALF;
+    a[2 * k + 69] = std::nanf("");
+    b[5 * n + 7] = 0x1p-20f;  // nothing but a lowest byte
+    b[5 * n + 8] = 0;
+    const std::vector<float> whole = packed_split(b, k, n), apart = packed_split(b, k, n, WeightType::kSplitApart);
+    Gemm gemm = split_gemm(m, n, k, a, whole);
+    const std::vector<float> expected = run(gemm, 1, 1, std::vector<float>(m * n));
+    gemm.packed_b = apart.data();
+    gemm.packed_type = WeightType::kSplitApart;
+    const std::vector<float> c = with_lowest(gemm, run(gemm, 1, 1, std::vector<float>(m * n)));
+    for (int64_t at = n; at < 3 * n; ++at) {
+      ASSERT_TRUE(c[at] == expected[at] || (std::isnan(c[at]) && std::isnan(expected[at]))) << at;
+    }
+    EXPECT_EQ(c[n + 7], HUGE_VALF);
+    EXPECT_TRUE(std::isnan(c[n + 8]));
   });
 }
 

@@ -1,11 +1,15 @@
 // Packed products and convolutions give what the operators that they replace give.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <functional>
 #include <random>
 
 #include "ir/evaluate.h"
 #include "ops/family.h"
+#include "ops/op_table.h"
 
 namespace sdx::ops {
 namespace {
@@ -74,6 +78,80 @@ TEST(PackedMatMul, RefusesWeightsOfOtherSizes) {
   const auto& packed = get("PackedMatMul", kOwnDomain);
   const auto attrs = parse(packed, {{"k", int64_t{4}}, {"n", int64_t{4}}});
   EXPECT_THROW(run(packed, attrs, {random_tensor({2, 4}, 1), Tensor(DType::kU8, {64})}), Error);
+}
+
+/// The greatest difference from `expected` among the `count` largest of each row, and among the others.
+std::pair<float, float> differences(const Tensor& y, const Tensor& expected, int64_t count) {
+  const int64_t n = expected.extents().back();
+  float largest = 0, others = 0;
+  for (int64_t row = 0; row < expected.extents().count() / n; ++row) {
+    const float *at = y.as<float>() + row * n, *wanted = expected.as<float>() + row * n;
+    std::vector<float> order(wanted, wanted + n);
+    std::ranges::sort(order, std::greater());
+    const float least = order[static_cast<size_t>(std::min(count, n) - 1)];
+    for (int64_t i = 0; i < n; ++i) {
+      float& difference = wanted[i] >= least ? largest : others;
+      difference = std::max(difference, std::abs(at[i] - wanted[i]));
+    }
+  }
+  return {largest, others};
+}
+
+TEST(CandidateMatMul, HasTheLargestExactlyAndTheOthersClosely) {
+  if (!has_matrix_units()) GTEST_SKIP() << "no matrix units on this machine";
+  const auto &pack = get("PackMatrix", kOwnDomain), &candidates = get("CandidateMatMul", kOwnDomain);
+  const auto& packed = get("PackedMatMul", kOwnDomain);
+  const int64_t k = 200, exact = 20;
+  const ir::AttrMap whole = {{"split", int64_t{1}}}, apart = {{"split", int64_t{1}}, {"apart", int64_t{1}}};
+  for (int64_t n : {1, 30, 1000, 5000}) {
+    for (int64_t rows : {1, 3, 4, 50}) {
+      SCOPED_TRACE(testing::Message() << "n=" << n << " rows=" << rows);
+      const Tensor x = random_tensor({1, rows, k}, 1), w = random_tensor({k, n}, 2), bias = random_tensor({n}, 3);
+      const ir::AttrMap sizes = {{"k", k}, {"n", n}, {"alpha", 0.5f}};
+      ir::AttrMap of_packed = sizes, of_candidates = sizes;
+      of_packed["split"] = int64_t{1};
+      of_candidates["exact"] = exact;
+      const Tensor expected = run(packed, parse(packed, of_packed), {x, run(pack, parse(pack, whole), {w}), bias});
+      const Tensor weights = run(pack, parse(pack, apart), {w});
+      const Tensor y = run(candidates, parse(candidates, of_candidates), {x, weights, bias});
+      const auto [largest, others] = differences(y, expected, exact);
+      EXPECT_LE(largest, 2e-6f);
+      EXPECT_LE(others, 1e-3f);
+      if (n == 5000) EXPECT_GT(others, 2e-6f) << "nothing was left out";
+      EXPECT_EQ(run(candidates, parse(candidates, of_candidates), {x, weights, bias}, 1), y) << "depends on threads";
+    }
+  }
+}
+
+TEST(CandidateMatMul, GivesARowTheSameBitsInAnyBatch) {
+  if (!has_matrix_units()) GTEST_SKIP() << "no matrix units on this machine";
+  const auto &pack = get("PackMatrix", kOwnDomain), &candidates = get("CandidateMatMul", kOwnDomain);
+  const int64_t k = 130, n = 3000, rows = 21;
+  const Tensor x = random_tensor({rows, k}, 4);
+  const Tensor weights =
+      run(pack, parse(pack, {{"split", int64_t{1}}, {"apart", int64_t{1}}}), {random_tensor({k, n}, 5)});
+  const auto attrs = parse(candidates, {{"k", k}, {"n", n}});
+  const Tensor together = run(candidates, attrs, {x, weights});
+  for (int64_t row = 0; row < rows; ++row) {
+    const std::vector<float> values(x.as<float>() + row * k, x.as<float>() + (row + 1) * k);
+    const Tensor alone = run(candidates, attrs, {Tensor::from<float>({1, k}, values), weights});
+    EXPECT_EQ(std::memcmp(alone.as<float>(), together.as<float>() + row * n, sizeof(float) * n), 0) << row;
+  }
+}
+
+TEST(CandidateMatMul, LeavesWhatIsNoNumber) {
+  if (!has_matrix_units()) GTEST_SKIP() << "no matrix units on this machine";
+  const auto &pack = get("PackMatrix", kOwnDomain), &candidates = get("CandidateMatMul", kOwnDomain);
+  const int64_t k = 64, n = 100;
+  Tensor x = random_tensor({2, k}, 6), w = random_tensor({k, n}, 7);
+  std::fill_n(x.mutable_view().as<float>(), k, std::nanf(""));
+  for (int64_t p = 0; p < k; ++p) w.mutable_view().as<float>()[p * n + 9] = HUGE_VALF;
+  const Tensor weights = run(pack, parse(pack, {{"split", int64_t{1}}, {"apart", int64_t{1}}}), {w});
+  const Tensor y = run(candidates, parse(candidates, {{"k", k}, {"n", n}}), {x, weights});
+  for (int64_t i = 0; i < n; ++i) {
+    EXPECT_TRUE(std::isnan(y.as<float>()[i])) << i;
+    EXPECT_EQ(std::isnan(y.as<float>()[n + i]), i == 9) << i;
+  }
 }
 
 void expect_packed_conv(ir::AttrMap window, const Extents& image, const Extents& filters, int64_t group) {
