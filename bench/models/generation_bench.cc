@@ -8,6 +8,7 @@
 #include "cli/peer_flags.h"
 #include "engine/decoder.h"
 #include "kernels/isa.h"
+#include "kernels/maxima.h"
 #include "kernels/softmax.h"
 #include "measure/pairs.h"
 #include "steps.h"
@@ -73,19 +74,30 @@ struct Candidate {
   int64_t token;
 };
 
-/// The best `beams` continuations of all rows, whose scores are sums of log-probabilities.
+/// The best `beams` continuations of all rows, whose scores are sums of log-probabilities. Blocks of the vocabulary
+/// whose greatest logit is not good enough are passed over: what both sides spend here should be little.
 std::vector<Candidate> best(const float* logits, int64_t stride, int64_t vocabulary, const std::vector<float>& scores,
                             int beams) {
   std::vector<Candidate> all;
-  std::vector<float> y(static_cast<size_t>(vocabulary));
+  const int64_t blocks = (vocabulary + kernels::kMaximaBlock - 1) / kernels::kMaximaBlock;
+  std::vector<float> maxima(static_cast<size_t>(blocks));
   const auto better = [](const Candidate& a, const Candidate& b) { return a.score > b.score; };
+  const auto full = [&] { return all.size() == static_cast<size_t>(beams); };
   for (size_t row = 0; row < scores.size(); ++row) {
-    kernels::log_softmax_rows(logits + static_cast<int64_t>(row) * stride, y.data(), vocabulary, 0, 1);
-    for (int64_t i = 0; i < vocabulary; ++i) {
-      const Candidate c = {scores[row] + y[static_cast<size_t>(i)], static_cast<int32_t>(row), i};
-      if (all.size() == static_cast<size_t>(beams) && !better(c, all.back())) continue;
-      all.insert(std::ranges::upper_bound(all, c, better), c);
-      if (all.size() > static_cast<size_t>(beams)) all.pop_back();
+    const float* at = logits + static_cast<int64_t>(row) * stride;
+    float max = 0, log_sum = 0;
+    kernels::log_sum_rows(at, &max, &log_sum, vocabulary, 0, 1);
+    kernels::block_maxima(at, vocabulary, maxima.data(), 0, blocks);
+    const float shift = scores[row] - max - log_sum;
+    for (int64_t block = 0; block < blocks; ++block) {
+      if (full() && !(maxima[static_cast<size_t>(block)] + shift > all.back().score)) continue;
+      const int64_t end = std::min(vocabulary, (block + 1) * kernels::kMaximaBlock);
+      for (int64_t i = block * kernels::kMaximaBlock; i < end; ++i) {
+        const Candidate c = {at[i] + shift, static_cast<int32_t>(row), i};
+        if (full() && !better(c, all.back())) continue;
+        all.insert(std::ranges::upper_bound(all, c, better), c);
+        if (all.size() > static_cast<size_t>(beams)) all.pop_back();
+      }
     }
   }
   return all;
