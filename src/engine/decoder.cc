@@ -280,17 +280,25 @@ class HubDecoder final : public Decoder {
       case DecoderInput::kSourceMask: return source_masks_.get();
       case DecoderInput::kCacheSlots:
         return Tensor(DType::kI64, {rows()}, nullptr, reinterpret_cast<const std::byte*>(cache_.slots().data()));
+      case DecoderInput::kSourceRows: return source_rows(graph);
       case DecoderInput::kCachePast: return size_only(run.first);
       case DecoderInput::kLastRows: return size_only(run.last);
       case DecoderInput::kPast:
       case DecoderInput::kCross: break;
     }
-    if (kind == DecoderInput::kCross && is_step(graph)) return cross_[p].get();
+    if (kind == DecoderInput::kCross && is_step(graph)) return graph.shared[p] ? cross_[p].sources() : cross_[p].get();
     if (graph.in_place[p]) return cache_.buffer(in_cache_[p]);
     const int64_t length = is_step(graph) ? run.first : 0;
     Tensor past = staging_[kFirstPast + p].get(pairs_[p].dtype, {rows(), pairs_[p].heads, length, pairs_[p].width});
     if (length > 0) cache_.read(in_cache_[p], past.mutable_view());
     return past;
+  }
+
+  /// int64 [rows]: the source that each row reads.
+  Tensor source_rows(const DecoderGraph& graph) const {
+    const auto pair = static_cast<size_t>(std::ranges::find(graph.shared, true) - graph.shared.begin());
+    const auto rows_of = cross_[pair].rows();
+    return Tensor(DType::kI64, {rows()}, nullptr, reinterpret_cast<const std::byte*>(rows_of.data()));
   }
 
   void run(DecoderGraph& graph, int64_t first, int64_t count) {

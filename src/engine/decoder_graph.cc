@@ -27,6 +27,7 @@ std::optional<DecoderInput> plain_kind(std::string_view name, bool with_source) 
   if (name == "attention_mask") return with_source ? DecoderInput::kSourceMask : DecoderInput::kMask;
   if (name == rewrite::kCacheSlots) return DecoderInput::kCacheSlots;
   if (name == rewrite::kCachePast) return DecoderInput::kCachePast;
+  if (name == rewrite::kSourceRows) return DecoderInput::kSourceRows;
   if (name == rewrite::kLastRows) return DecoderInput::kLastRows;
   if (name == "position_ids" || name == "decoder_position_ids") return DecoderInput::kPositions;
   return std::nullopt;
@@ -105,6 +106,16 @@ std::vector<rewrite::CachePair> growing_pairs(const onnx::ModelFile& file, const
   return out;
 }
 
+/// The names of the inputs of the pairs that belong to the source; "" for the others.
+std::vector<std::string> source_pairs(const onnx::ModelFile& file, const std::vector<DecoderPair>& pairs) {
+  std::vector<std::string> out(pairs.size());
+  for (const auto& input : file.model().graph.inputs) {
+    const int pair = find_pair(pairs, past_suffix(input.name));
+    if (pair >= 0 && pairs[static_cast<size_t>(pair)].cross) out[static_cast<size_t>(pair)] = input.name;
+  }
+  return out;
+}
+
 /// An output of a kept cache must be the input's own memory.
 void check_in_place(const DecoderGraph& graph) {
   const plan::Program& program = graph.model->program();
@@ -155,9 +166,13 @@ DecoderGraph compile_decoder(const SharedFile& file, const std::vector<DecoderPa
   }
   DecoderGraph graph;
   const auto growing = growing_pairs(*file, pairs);
+  const auto of_source = source_pairs(*file, pairs);
   graph.in_place.assign(pairs.size(), false);
+  graph.shared.assign(pairs.size(), false);
   model.finish = [&](ir::Graph& g) {
     if (options.in_place && options.model.rewrite.enabled) graph.in_place = rewrite::keep_caches(g, growing);
+    if (options.in_place && options.use_cache && options.model.rewrite.enabled)
+      graph.shared = rewrite::share_sources(g, of_source);
     if (options.hidden && !rewrite::give_hidden_states(g, "logits"))
       fail(ErrorKind::kUnsupportedModel,
            "the hidden states that the head of this model reads cannot be told; contrastive search needs them");

@@ -21,6 +21,7 @@ enum class DecoderInput : uint8_t {
   kCross,       ///< keys or values of the source
   kCacheSlots,  ///< as rewrite/decoder_passes.h has it
   kCachePast,
+  kSourceRows,
   kLastRows,
 };
 
@@ -54,6 +55,7 @@ struct DecoderGraph {
   int hidden = -1;             ///< likewise of hidden states, where they are wanted
   std::vector<int> presents;   ///< for each pair the output that holds it, or -1
   std::vector<bool> in_place;  ///< of each pair: the graph writes to the cache
+  std::vector<bool> shared;    ///< of each pair of the source: rows read it by kSourceRows
   bool last_rows = false;      ///< it computes as many rows of logits as it is asked for
   bool one_token = false;
   std::unique_ptr<Execution> execution;

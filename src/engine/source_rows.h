@@ -20,11 +20,14 @@ class SourceRows {
   void select(std::span<const int32_t> parents);
   /// [rows, ...]
   const Tensor& get();
+  /// [sources, ...], and the source of each row.
+  const Tensor& sources() const { return sources_; }
+  std::span<const int64_t> rows() const { return source_of_; }
   int64_t bytes_moved() const { return moved_; }
 
  private:
   Tensor sources_, repeated_;
-  std::vector<int32_t> source_of_, repeated_for_, spare_;
+  std::vector<int64_t> source_of_, repeated_for_, spare_;
   int64_t moved_ = 0;
 };
 

@@ -12,6 +12,7 @@ namespace sdx::rewrite {
 /// Names of inputs that these passes add.
 inline constexpr const char* kCacheSlots = "cache.slots";  ///< int64 [batch]: where each row's cache lies
 inline constexpr const char* kCachePast = "cache.past";    ///< uint8 [past]: only its size counts
+inline constexpr const char* kSourceRows = "source.rows";  ///< int64 [batch]: the source that each row reads
 inline constexpr const char* kLastRows = "last.rows";      ///< uint8 [last]: only its size counts
 
 inline constexpr const char* kHiddenStates = "hidden.states";  ///< an output: float32 [batch, tokens, width]
@@ -26,6 +27,11 @@ struct CachePair {
 /// first `past`. Returns for each pair whether it was so. The symbol of the past's length must be the same in all
 /// pairs.
 std::vector<bool> keep_caches(ir::Graph& graph, std::span<const CachePair> pairs);
+
+/// Where nothing but attention reads an input [batch, heads, source, width] of `names` as keys or values, the input
+/// becomes [sources, heads, source, width] under the same name, of which row i reads the item kSourceRows[i]. Returns
+/// for each name whether it was so. The symbol of the source's length must be the same in all of them.
+std::vector<bool> share_sources(ir::Graph& graph, std::span<const std::string> names);
 
 /// Makes output `name` [batch, tokens, width] the last rows [batch, last, width] of what it was, as many as the input
 /// kLastRows has elements, and computes what only it needs for those rows alone. False, having done nothing, where the

@@ -195,6 +195,26 @@ TEST(Decoder, RowsContinueTheirParents) {
   }
 }
 
+/// Bytes that are copied when one row over a source of `tokens` tokens becomes four.
+int64_t moved_by_beams(Decoder& decoder, int64_t tokens) {
+  decoder.encode(Tensor::from<int64_t>({1, tokens}, std::vector<int64_t>(static_cast<size_t>(tokens), 7)));
+  decoder.begin(1);
+  decoder.forward({std::vector<int64_t>{5}});
+  const int64_t before = decoder.statistics().bytes_moved;
+  decoder.select(std::vector<int32_t>{0, 0, 0, 0});
+  decoder.forward({std::vector<int64_t>{5, 6, 7, 8}});
+  return decoder.statistics().bytes_moved - before;
+}
+
+TEST(Decoder, BeamsReadOneSource) {
+  for (const TinyDecoder& model : tiny_decoders()) {
+    auto decoder = open_tiny(model.name, model.layouts[0]);
+    if (!decoder->is_encoder_decoder() || decoder->encoder_input().fact.dtype != DType::kI64) continue;
+    moved_by_beams(*decoder, 4);  // the caches get their size
+    EXPECT_EQ(moved_by_beams(*decoder, 40), moved_by_beams(*decoder, 4)) << model.name;
+  }
+}
+
 TEST(Decoder, RefusesWhatDoesNotFit) {
   if (tiny_decoders().empty()) GTEST_SKIP() << tiny_models() << " is absent (set SARDONYX_SHARED)";
   const std::string name = tiny_decoders().back().name == "whisper-tiny" ? "gpt2-modern" : tiny_decoders()[0].name;
