@@ -93,8 +93,8 @@ class CacheKeeper {
   }
 
   void add_inputs() {
-    const Shape& past = graph_.fact(found_.front().past).shape;
-    const Shape& present = graph_.fact(found_.front().present).shape;
+    const Shape past = graph_.fact(found_.front().past).shape;
+    const Shape present = graph_.fact(found_.front().present).shape;
     slots_ = graph_.add_input(kCacheSlots, ir::Fact::tensor(DType::kI64, Shape({past[0]})));
     graph_.add_input(kCachePast, ir::Fact::tensor(DType::kU8, Shape({past[2]})));
     past_ = graph_.add_known("cache.length", ir::Fact::known({past[2]}));
