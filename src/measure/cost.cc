@@ -48,6 +48,8 @@ double gemm(const Operands& o) {
 
 double packed_matmul(const Operands& o) { return 2 * o.results() * o.number("k", o.last(0)); }
 
+double packed_group(const Operands& o) { return packed_matmul(o) * o.number("count", 1); }
+
 double convolution(const Operands& o) { return 2 * o.results() * product(o.input(1), 1); }
 
 double packed_convolution(const Operands& o) {
@@ -113,6 +115,7 @@ const std::map<std::string_view, Count>& counts() {
       {"MatMulIntegerToFloat", matmul},
       {"PackedMatMul", packed_matmul},
       {"CandidateMatMul", packed_matmul},
+      {"PackedMatMulGroup", packed_group},
       {"Gemm", gemm},
       {"FusedGemm", gemm},
       {"Conv", convolution},

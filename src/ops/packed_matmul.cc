@@ -1,4 +1,4 @@
-// PackMatrix and PackedMatMul: products with a constant matrix, packed once at load.
+// PackMatrix, PackedMatMul and PackedMatMulGroup: products with constant matrices, packed once at load.
 #include "ops/family.h"
 #include "ops/kernel_activation.h"
 #include "ops/op_table.h"
@@ -131,6 +131,68 @@ void run_packed(RunContext& c) {
   run_product(c, gemm);
 }
 
+struct GroupAttrs {
+  int64_t k = 0, n = 0, count = 0;
+  bool split = false;  ///< as in PackMatrix
+  float alpha = 1;
+  bool operator==(const GroupAttrs&) const = default;
+  static constexpr auto fields() {
+    return std::tuple{required("k", &GroupAttrs::k), required("n", &GroupAttrs::n),
+                      required("count", &GroupAttrs::count), field("split", &GroupAttrs::split),
+                      field("alpha", &GroupAttrs::alpha)};
+  }
+};
+
+constexpr int kMostProducts = 4;
+constexpr int weights_of(int product) { return 1 + 2 * product; }
+constexpr int bias_of(int product) { return 2 + 2 * product; }
+
+/// y_i = alpha x W_i + bias_i for x [..., k], and for each product W_i [k, n] and bias_i [n], which may be absent.
+void infer_group(InferContext& c) {
+  const auto& a = c.attrs<GroupAttrs>();
+  c.require_dtype(0, {DType::kF32});
+  c.require_rank(0, 1);
+  if (a.k < 0 || a.n < 0) c.invalid("attributes 'k' and 'n' are ", a.k, " and ", a.n, " but must be >= 0");
+  if (a.count != c.output_count() || c.input_count() > bias_of(c.output_count() - 1) + 1)
+    c.invalid("attribute 'count' is ", a.count, " for ", c.output_count(), " outputs and ", c.input_count(), " inputs");
+  check_type(c, DType::kF32, a.split);
+  const auto bytes = static_cast<int64_t>(kernels::gemm_packed_bytes(a.k, a.n, weight_type(DType::kF32, a.split)));
+  Shape out = c.input(0).shape;
+  if (out.has_rank()) {
+    c.require_equal(out[out.rank() - 1], a.k, "the inner sizes of a matrix product");
+    out[out.rank() - 1] = a.n;
+  }
+  for (int i = 0; i < c.output_count(); ++i) {
+    if (!c.has(weights_of(i))) c.invalid("the weights of product ", i, " are missing");
+    c.require_dtype(weights_of(i), {DType::kU8});
+    if (c.input(weights_of(i)).shape.has_rank()) {
+      c.require_equal(c.input(weights_of(i)).shape.count(), bytes,
+                      "the bytes of the packed weights and those of this instruction set");
+    }
+    if (c.has(bias_of(i)) && c.input(bias_of(i)).shape.has_rank())
+      c.require_equal(c.input(bias_of(i)).shape.count(), a.n, "the sizes of the bias and the product");
+    c.set(i, DType::kF32, out);
+  }
+}
+
+void run_group(RunContext& c) {
+  const auto& a = c.attrs<GroupAttrs>();
+  const ConstView x = c.input(0);
+  kernels::Gemm gemm{.m = x.extents.product(0, x.rank() - 1), .n = a.n, .k = a.k};
+  if (gemm.m == 0 || gemm.n == 0) return;
+  gemm.a = {x.as<float>(), a.k, 1};
+  gemm.packed_b = c.input(weights_of(0)).data;
+  gemm.packed_type = weight_type(DType::kF32, a.split);
+  gemm.c_stride = a.n;
+  gemm.epilogue.alpha = a.alpha;
+  run_products_of_one(c, gemm, a.count, [&](int64_t index, kernels::Gemm& one) {
+    const auto i = static_cast<int>(index);
+    one.packed_b = c.input(weights_of(i)).data;
+    one.c = c.output(i).as<float>();
+    if (c.has_input(bias_of(i))) one.epilogue.column_bias = c.input(bias_of(i)).as<float>();
+  });
+}
+
 const Op kFamily[] = {
     {.domain = kOwnDomain,
      .name = "PackMatrix",
@@ -148,6 +210,14 @@ const Op kFamily[] = {
      .infer = infer_packed,
      .run = run_packed,
      .traits = {.row_local = true, .in_place = 0b1000},
+     .accuracy = Accuracy::kAccumulated},
+    {.domain = kOwnDomain,
+     .name = "PackedMatMulGroup",
+     .inputs = {2, bias_of(kMostProducts - 1) + 1},
+     .outputs = {1, kMostProducts},
+     .parse = Attrs::parse<GroupAttrs>,
+     .infer = infer_group,
+     .run = run_group,
      .accuracy = Accuracy::kAccumulated},
 };
 

@@ -52,7 +52,7 @@ void split_rows(const ir::RunContext& c, Gemm& gemm) {
   gemm.split_a = split;
 }
 
-void run_product(const ir::RunContext& c, Gemm gemm) {
+void run_products_of_one(const ir::RunContext& c, Gemm gemm, int64_t count, PlaceProduct place) {
   if (gemm.packed_b != nullptr && kernels::is_split(gemm.packed_type) && gemm.split_a == nullptr) split_rows(c, gemm);
   GemmPlan plan = kernels::gemm_plan(gemm, c.parallel().threads());
   if (gemm.packed_b == nullptr && plan.row_blocks > 1 && gemm.k > 0) {
@@ -72,7 +72,11 @@ void run_product(const ir::RunContext& c, Gemm gemm) {
                      [&](int64_t begin, int64_t end, int) { kernels::gemm_pack_rows(gemm, plan, begin, end, packed); });
     gemm.packed_a = packed;
   }
-  run_products(c, gemm, 1, [](int64_t, Gemm&) {});
+  run_products(c, gemm, count, place);
+}
+
+void run_product(const ir::RunContext& c, Gemm gemm) {
+  run_products_of_one(c, gemm, 1, [](int64_t, Gemm&) {});
 }
 
 }  // namespace sdx::ops

@@ -36,6 +36,9 @@ void split_rows(const ir::RunContext& c, kernels::Gemm& gemm);
 /// rows would each pack it.
 void run_product(const ir::RunContext& c, kernels::Gemm gemm);
 
+/// The same for `count` products of one A with matrices of equal extents that are packed alike.
+void run_products_of_one(const ir::RunContext& c, kernels::Gemm gemm, int64_t count, PlaceProduct place);
+
 /// c[m, n] (contiguous) = a b in T, for the types that no packed kernel serves: integers wrap around. Rows in parallel.
 template <class T>
 void plain_product(const Parallel& parallel, const Operand& a, const T* at_a, const Operand& b, const T* at_b, T* c) {

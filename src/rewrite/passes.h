@@ -44,6 +44,10 @@ bool remove_padding(ir::Graph& graph, Progress& progress);
 /// With Options::candidates: makes the split product of that output a CandidateMatMul. Before folding, which packs.
 bool choose_candidates(ir::Graph& graph, Progress& progress);
 
+/// Makes products of one operand with matrices of equal extents one PackedMatMulGroup: the operand is prepared once,
+/// and threads start and meet once.
+bool group_products(ir::Graph& graph, Progress& progress);
+
 /// Throws Internal where the graph breaks an invariant: an input of a node that is none, a use of a removed node, a
 /// value whose producer does not list it, a cycle. `after` names the step in the message.
 void verify(const ir::Graph& graph, const std::string& after);

@@ -177,6 +177,7 @@ void rewrite_graph(Graph& graph, Progress& progress, bool is_body) {
   fold(graph, progress);
   merge_equal(graph, progress);
   remove_padding(graph, progress);
+  group_products(graph, progress);
   remove_dead(graph);
   verify(graph, "rewriting");
 }

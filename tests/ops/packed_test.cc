@@ -80,6 +80,60 @@ TEST(PackedMatMul, RefusesWeightsOfOtherSizes) {
   EXPECT_THROW(run(packed, attrs, {random_tensor({2, 4}, 1), Tensor(DType::kU8, {64})}), Error);
 }
 
+/// All outputs of a node.
+std::vector<Tensor> run_all(const ir::Op& op, const ir::Attrs& attrs, const std::vector<Tensor>& inputs, int outputs) {
+  std::vector<ir::Slot> slots(inputs.size() + static_cast<size_t>(outputs));
+  std::vector<ir::Slot*> in, out;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (i >= inputs.size()) {
+      out.push_back(&slots[i]);
+    } else {
+      if (inputs[i].defined()) ir::fill(slots[i], inputs[i]);
+      in.push_back(inputs[i].defined() ? &slots[i] : nullptr);
+    }
+  }
+  ir::PlainHost host;
+  ir::run_concrete({op, attrs, {}}, in, out, host, Parallel(2));
+  std::vector<Tensor> results;
+  for (const ir::Slot* slot : out) results.push_back(ir::to_value(*slot).tensor());
+  return results;
+}
+
+TEST(PackedMatMulGroup, GivesTheBitsOfItsProducts) {
+  const auto &pack = get("PackMatrix", kOwnDomain), &packed = get("PackedMatMul", kOwnDomain);
+  const auto& group = get("PackedMatMulGroup", kOwnDomain);
+  const int64_t k = 70, n = 50;
+  for (const bool split : {false, true}) {
+    if (split && !has_matrix_units()) continue;
+    for (const Extents& shape : {Extents{1, k}, Extents{2, 3, k}, Extents{1, 150, k}, Extents{0, k}}) {
+      const ir::AttrMap attrs = {{"k", k}, {"n", n}, {"split", int64_t{split}}, {"alpha", 0.5f}};
+      ir::AttrMap of_group = attrs;
+      of_group["count"] = int64_t{3};
+      const Tensor x = random_tensor(shape, 1);
+      std::vector<Tensor> inputs = {x}, expected;
+      for (unsigned i = 0; i < 3; ++i) {
+        const Tensor w = run(pack, parse(pack, {{"split", int64_t{split}}}), {random_tensor({k, n}, 2 + i)});
+        const Tensor bias = i == 1 ? Tensor() : random_tensor({n}, 5 + i);
+        inputs.insert(inputs.end(), {w, bias});
+        std::vector<Tensor> of_one = {x, w};
+        if (bias.defined()) of_one.push_back(bias);
+        expected.push_back(run(packed, parse(packed, attrs), of_one));
+      }
+      EXPECT_EQ(run_all(group, parse(group, of_group), inputs, 3), expected) << shape.text() << " split " << split;
+    }
+  }
+}
+
+TEST(PackedMatMulGroup, RefusesWhatDoesNotFit) {
+  const auto& group = get("PackedMatMulGroup", kOwnDomain);
+  const Tensor x = random_tensor({2, 4}, 1), w(DType::kU8, {64});
+  const ir::AttrMap attrs = {{"k", int64_t{4}}, {"n", int64_t{4}}, {"count", int64_t{2}}};
+  EXPECT_THROW(run_all(group, parse(group, attrs), {x, w, {}, w, {}}, 2), Error);     // bytes
+  EXPECT_THROW(run_all(group, parse(group, attrs), {x, w, {}}, 2), Error);            // missing weights
+  EXPECT_THROW(run_all(group, parse(group, attrs), {x, w, {}, w, {}}, 1), Error);     // outputs
+  EXPECT_THROW(run_all(group, parse(group, attrs), {x, w, {}, w, {}, w}, 2), Error);  // inputs
+}
+
 /// The greatest difference from `expected` among the `count` largest of each row, and among the others.
 std::pair<float, float> differences(const Tensor& y, const Tensor& expected, int64_t count) {
   const int64_t n = expected.extents().back();
