@@ -63,13 +63,12 @@ struct Loop {
   int64_t count;
   int64_t grain;
   int limit;  ///< workers that may join, the caller included
-  int cpu;    ///< that the caller ran on when it started
   std::atomic<int> joined{1};
   int sections;
   Section section[kMostSections];
 
   Loop(FunctionRef<void(int64_t, int64_t, int)> the_body, int64_t the_count, int64_t the_grain, int the_limit)
-      : body(the_body), count(the_count), grain(the_grain), limit(the_limit), cpu(sched_getcpu()) {
+      : body(the_body), count(the_count), grain(the_grain), limit(the_limit) {
     grain = std::max(grain, count / kMostRanges + 1);
     const int64_t ranges = (count + grain - 1) / grain;
     sections = static_cast<int>(std::min<int64_t>({limit, kMostSections, ranges}));
@@ -105,6 +104,7 @@ class Pool {
     if (owner.owns_lock()) {
       grow(loop.limit - 1);
       loop_.store(&loop);
+      caller_cpu_.store(sched_getcpu());
       generation_.fetch_add(1);
       if (sleeping_.load() > 0) {
         std::lock_guard lock(mutex_);
@@ -143,10 +143,11 @@ class Pool {
     for (;;) {
       seen = wait_for_work(seen);
       if (stop_.load()) return;
+      // Before it counts as inside: on a busy CPU it may take long to get its turn, and the caller would wait for it.
+      leave(caller_cpu_.load());
       inside_.fetch_add(1);
       // The caller clears loop_ before it waits for inside_ to drop, so a non-null pointer read here stays alive.
       if (Loop* loop = loop_.load()) {
-        leave(loop->cpu);
         const int worker = loop->joined.fetch_add(1);
         if (worker < loop->limit) loop->work(worker);
       }
@@ -185,6 +186,7 @@ class Pool {
   std::condition_variable wake_;
   std::vector<std::thread> workers_;
   std::atomic<Loop*> loop_{nullptr};
+  std::atomic<int> caller_cpu_{0};  ///< that the caller ran on when it started its loop
   std::atomic<uint64_t> generation_{0};
   std::atomic<int> inside_{0};
   std::atomic<int> sleeping_{0};
