@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <memory>
 #include <new>
+#include <type_traits>
+#include <utility>
 
 namespace sdx {
 
@@ -15,7 +17,8 @@ void* map_pages(size_t bytes) noexcept;
 /// Gives back what map_pages() made with the same size.
 void unmap_pages(void* memory, size_t bytes) noexcept;
 
-/// Allocates large blocks of containers that way, small ones as usual.
+/// Allocates large blocks of containers that way, small ones as usual. New elements without a value are left as they
+/// are where their type lets them.
 template <class T>
 struct PageAllocator {
   using value_type = T;
@@ -33,6 +36,14 @@ struct PageAllocator {
   void deallocate(T* memory, size_t count) noexcept {
     const size_t bytes = count * sizeof(T);
     bytes < kLargeBlockBytes ? ::operator delete(memory) : unmap_pages(memory, bytes);
+  }
+  template <class U>
+  void construct(U* element) noexcept(std::is_nothrow_default_constructible_v<U>) {
+    ::new (static_cast<void*>(element)) U;
+  }
+  template <class U, class... Values>
+  void construct(U* element, Values&&... values) {
+    std::construct_at(element, std::forward<Values>(values)...);
   }
   bool operator==(const PageAllocator&) const = default;
 };
