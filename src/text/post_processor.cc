@@ -85,6 +85,7 @@ class ByteLevelProcessing final : public PostProcessor {
   ByteLevelProcessing(bool trim_offsets, bool add_prefix_space) : trim_(trim_offsets), prefix_(add_prefix_space) {}
 
   size_t added(bool) const override { return 0; }
+  bool counts_spaces() const override { return trim_; }
 
   void apply(std::vector<Encoding>& parts, bool, const TokenStrings& strings) const override {
     if (trim_) trim_all(parts, prefix_, strings);
@@ -104,6 +105,7 @@ class RobertaProcessing final : public PostProcessor {
         prefix_(add_prefix_space) {}
 
   size_t added(bool pair) const override { return pair ? 4 : 2; }
+  bool counts_spaces() const override { return trim_; }
 
   void apply(std::vector<Encoding>& parts, bool add_special, const TokenStrings& strings) const override {
     if (trim_) trim_all(parts, prefix_, strings);
@@ -191,6 +193,11 @@ class Sequence final : public PostProcessor {
     size_t count = 0;
     for (const PostProcessorPtr& step : steps_) count += step->added(pair);
     return count;
+  }
+
+  bool counts_spaces() const override {
+    return std::any_of(steps_.begin(), steps_.end(),
+                       [](const PostProcessorPtr& step) { return step->counts_spaces(); });
   }
 
   void apply(std::vector<Encoding>& parts, bool add_special, const TokenStrings& strings) const override {

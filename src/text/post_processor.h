@@ -33,6 +33,8 @@ class PostProcessor {
   virtual ~PostProcessor() = default;
   /// How many special tokens it adds to a text or a pair.
   virtual size_t added(bool pair) const = 0;
+  /// Whether apply() asks for the spaces of many tokens.
+  virtual bool counts_spaces() const { return false; }
   /// Rewrites one or two encodings into the parts of the result.
   virtual void apply(std::vector<Encoding>& parts, bool add_special, const TokenStrings& strings) const = 0;
 };

@@ -220,7 +220,8 @@ Tokenizer::Tokenizer(TokenizerParts parts) : state_(std::make_unique<State>()) {
   state_->added.add(state_->parts.added_tokens, *state_->parts.model, state_->parts.normalizer.get());
   if (const auto unknown = state_->parts.unknown_language_code)
     state_->added.cut_language_codes(*state_->parts.model, *unknown);
-  state_->count_all_spaces();
+  if (state_->parts.post_processor != nullptr && state_->parts.post_processor->counts_spaces())
+    state_->count_all_spaces();
 }
 Tokenizer::~Tokenizer() = default;
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
