@@ -46,6 +46,8 @@ std::string read_file(const std::string& path, size_t limit) {
   return std::string(MappedFile::share(map(path, limit)).text());
 }
 
+SharedBytes map_json(const std::string& path) { return MappedFile::share(map(path, kMaxJson)); }
+
 JsonFile::JsonFile(const std::string& path) {
   const auto file = map(path, kMaxJson);
   file->populate(file->bytes());

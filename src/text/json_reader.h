@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/mapped_file.h"
 
 namespace sdx::text {
 
@@ -19,8 +20,7 @@ using JsonArray = simdjson::dom::array;
 /// A parsed JSON file; values borrow from it.
 class JsonFile {
  public:
-  /// Throws InvalidInput where the file cannot be read, Resource where it is too large, InvalidModel where it is not
-  /// JSON.
+  /// Throws as map_json() does, and InvalidModel where the file is not JSON.
   explicit JsonFile(const std::string& path);
   /// Parses text in memory.
   JsonFile(std::string_view text, const std::string& name);
@@ -33,6 +33,9 @@ class JsonFile {
   simdjson::dom::parser parser_;
   JsonValue root_;
 };
+
+/// The bytes of a JSON file, mapped. Throws InvalidInput where it cannot be read, Resource where it is too large.
+SharedBytes map_json(const std::string& path);
 
 /// Reads a whole file. Throws InvalidInput where it cannot be read, Resource where it has more than `limit` bytes.
 std::string read_file(const std::string& path, size_t limit);

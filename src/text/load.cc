@@ -16,15 +16,13 @@ bool is_folder(const std::string& path) {
 TokenizerParts load_parts(const std::string& path) {
   if (!is_folder(path)) {
     if (path.ends_with(".model") || path.ends_with(".spm")) return load_sentencepiece_file(path);
-    const JsonFile file(path);
-    return load_tokenizer_json(file.root());
+    return load_tokenizer_json(path);
   }
   const std::string json = path + "/tokenizer.json";
   if (!file_exists(json)) return load_older_files(path);
   TokenizerParts parts;
   try {
-    const JsonFile file(json);
-    parts = load_tokenizer_json(file.root());
+    parts = load_tokenizer_json(json);
   } catch (Error& e) {
     e.within("tokenizer.json");
     throw;
@@ -44,9 +42,6 @@ Tokenizer Tokenizer::load(const std::string& path) {
   }
 }
 
-Tokenizer Tokenizer::parse(std::string_view json) {
-  const JsonFile file(json, "tokenizer.json");
-  return Tokenizer(load_tokenizer_json(file.root()));
-}
+Tokenizer Tokenizer::parse(std::string_view json) { return Tokenizer(parse_tokenizer_json(json)); }
 
 }  // namespace sdx::text

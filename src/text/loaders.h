@@ -12,8 +12,10 @@
 
 namespace sdx::text {
 
-/// The parts that a parsed tokenizer.json describes.
-TokenizerParts load_tokenizer_json(const JsonValue& root);
+/// The parts that a tokenizer.json describes. Throws as JsonFile does.
+TokenizerParts load_tokenizer_json(const std::string& path);
+/// The same from its text.
+TokenizerParts parse_tokenizer_json(std::string_view text);
 
 // The steps of the format, each from the object with its "type".
 NormalizerPtr read_normalizer(const JsonValue& value, int depth = 0);
@@ -21,8 +23,9 @@ NormalizerPtr read_normalizer(const JsonValue& value, int depth = 0);
 PreTokenizerPtr read_pretokenizer(const JsonValue& value, bool bytes_last, int depth = 0);
 PostProcessorPtr read_post_processor(const JsonValue& value, int depth = 0);
 DecoderPtr read_decoder(const JsonValue& value, int depth = 0);
-/// `raw_bytes`: the pre-tokenizer leaves the bytes as they are.
-std::unique_ptr<const Model> read_model(const JsonValue& value, bool raw_bytes);
+/// `raw_bytes`: the pre-tokenizer leaves the bytes as they are. `pieces`: those of a Unigram model, where they were
+/// read already.
+std::unique_ptr<const Model> read_model(const JsonValue& value, bool raw_bytes, UnigramPieces* pieces);
 /// Whether the model might take raw bytes in place of the byte-level alphabet.
 bool may_take_raw_bytes(const JsonValue& model);
 /// Whether the pre-tokenizer ends in ByteLevel.

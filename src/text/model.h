@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/pages.h"
 #include "text/cache.h"
 #include "text/vocab.h"
 
@@ -92,12 +93,18 @@ struct UnigramOptions {
 
 /// Pieces with their scores; the id of a piece is its index. `storage` holds the bytes of the pieces.
 struct UnigramPieces {
-  std::string storage;
-  std::vector<std::pair<uint32_t, uint32_t>> ranges;  ///< offset and length in `storage`
-  std::vector<double> scores;
+  template <class T>
+  using Array = std::vector<T, PageAllocator<T>>;
+  struct Range {
+    uint32_t begin, length;
+  };
+
+  Array<char> storage;
+  Array<Range> ranges;  ///< in `storage`
+  Array<double> scores;
 
   void add(std::string_view piece, double score);
-  std::string_view piece(size_t i) const { return {storage.data() + ranges[i].first, ranges[i].second}; }
+  std::string_view piece(size_t i) const { return {storage.data() + ranges[i].begin, ranges[i].length}; }
 };
 
 std::unique_ptr<Model> make_unigram(UnigramPieces pieces, UnigramOptions options);

@@ -3,13 +3,11 @@
 
 #include "base/parallel.h"
 #include "text/loaders.h"
+#include "text/piece_scan.h"
 #include "text/score.h"
 
 namespace sdx::text {
 namespace {
-
-/// Bounds the steps that a byte of text takes.
-constexpr size_t kMaxPieceBytes = 4096;
 
 [[noreturn]] void unknown_type(std::string_view family, std::string_view type) {
   fail(ErrorKind::kUnsupportedModel, "the ", family, " type \"", type.substr(0, 60), "\" is not known");
@@ -84,7 +82,7 @@ std::unique_ptr<const Model> read_bpe(const JsonValue& value, bool raw_bytes) {
   return make_bpe(read_vocab(value), read_merges(value), std::move(options), raw_bytes);
 }
 
-std::unique_ptr<const Model> read_unigram(const JsonValue& value) {
+UnigramPieces read_pieces(const JsonValue& value) {
   const auto list = member(value, "vocab");
   if (!list) fail(ErrorKind::kInvalidModel, "the member \"vocab\" is missing; add it");
   UnigramPieces pieces;
@@ -111,6 +109,10 @@ std::unique_ptr<const Model> read_unigram(const JsonValue& value) {
       score = twice_rounded(score);
     }
   });
+  return pieces;
+}
+
+std::unique_ptr<const Model> read_unigram(const JsonValue& value, UnigramPieces pieces) {
   UnigramOptions options;
   if (const auto unknown = member(value, "unk_id")) {
     const uint64_t id = as_uint(*unknown, "unk_id");
@@ -245,10 +247,10 @@ bool may_take_raw_bytes(const JsonValue& model) {
   return model_type(model) == "BPE" && !bool_or(model, "byte_fallback", false);
 }
 
-std::unique_ptr<const Model> read_model(const JsonValue& value, bool raw_bytes) {
+std::unique_ptr<const Model> read_model(const JsonValue& value, bool raw_bytes, UnigramPieces* pieces) {
   const std::string type = model_type(value);
   if (type == "BPE") return read_bpe(value, raw_bytes);
-  if (type == "Unigram") return read_unigram(value);
+  if (type == "Unigram") return read_unigram(value, pieces != nullptr ? std::move(*pieces) : read_pieces(value));
   if (type == "WordLevel") return make_wordlevel(read_vocab(value), string_or(value, "unk_token", "<unk>"));
   if (type == "WordPiece") {
     return make_wordpiece(read_vocab(value),
@@ -280,7 +282,10 @@ PostProcessorPtr read_post_processor(const JsonValue& value, int depth) {
   unknown_type("post-processor", type);
 }
 
-TokenizerParts load_tokenizer_json(const JsonValue& root) {
+namespace {
+
+/// `pieces`: those of a Unigram model, where they were read already.
+TokenizerParts read_parts(const JsonValue& root, UnigramPieces* pieces) {
   TokenizerParts parts;
   const auto model = member(root, "model");
   if (!model) fail(ErrorKind::kInvalidModel, "the member \"model\" is missing; this is not a tokenizer.json");
@@ -288,7 +293,7 @@ TokenizerParts load_tokenizer_json(const JsonValue& root) {
   section(root, "normalizer", [&](const JsonValue& v) { parts.normalizer = read_normalizer(v); });
   section(root, "pre_tokenizer",
           [&](const JsonValue& v) { raw = ends_in_byte_level(v) && may_take_raw_bytes(*model); });
-  section(root, "model", [&](const JsonValue& v) { parts.model = read_model(v, raw); });
+  section(root, "model", [&](const JsonValue& v) { parts.model = read_model(v, raw, pieces); });
   section(root, "pre_tokenizer",
           [&](const JsonValue& v) { parts.pretokenizer = read_pretokenizer(v, parts.model->takes_raw_bytes()); });
   section(root, "post_processor", [&](const JsonValue& v) { parts.post_processor = read_post_processor(v); });
@@ -299,6 +304,28 @@ TokenizerParts load_tokenizer_json(const JsonValue& root) {
     for (const JsonValue token : as_array(v, "added_tokens")) parts.added_tokens.push_back(read_added_token(token));
   });
   return parts;
+}
+
+std::optional<TokenizerParts> scan_parts(std::string_view text, const std::string& name) {
+  auto scanned = scan_pieces(text);
+  if (!scanned) return std::nullopt;
+  const JsonFile rest(scanned->rest, name);
+  return read_parts(rest.root(), &scanned->pieces);
+}
+
+}  // namespace
+
+TokenizerParts load_tokenizer_json(const std::string& path) {
+  if (auto parts = scan_parts(map_json(path).text(), path)) return std::move(*parts);
+  const JsonFile file(path);
+  return read_parts(file.root(), nullptr);
+}
+
+TokenizerParts parse_tokenizer_json(std::string_view text) {
+  constexpr const char* kName = "tokenizer.json";
+  if (auto parts = scan_parts(text, kName)) return std::move(*parts);
+  const JsonFile file(text, kName);
+  return read_parts(file.root(), nullptr);
 }
 
 }  // namespace sdx::text

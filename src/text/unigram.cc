@@ -12,8 +12,8 @@
 namespace sdx::text {
 
 void UnigramPieces::add(std::string_view piece, double score) {
-  ranges.emplace_back(static_cast<uint32_t>(storage.size()), static_cast<uint32_t>(piece.size()));
-  storage.append(piece);
+  ranges.push_back({static_cast<uint32_t>(storage.size()), static_cast<uint32_t>(piece.size())});
+  storage.insert(storage.end(), piece.begin(), piece.end());
   scores.push_back(score);
 }
 
@@ -24,15 +24,10 @@ constexpr double kUnknownPenalty = 10.0;
 class Unigram final : public Model {
  public:
   Unigram(UnigramPieces pieces, UnigramOptions options) : pieces_(std::move(pieces)), options_(options) {
-    std::vector<Trie::Key> keys;
-    keys.reserve(pieces_.ranges.size());
     double least = std::numeric_limits<double>::infinity();
-    for (size_t i = 0; i < pieces_.ranges.size(); ++i) {
-      keys.emplace_back(pieces_.piece(i), static_cast<int32_t>(i));
-      least = std::min(least, pieces_.scores[i]);
-    }
+    for (const double score : pieces_.scores) least = std::min(least, score);
     unknown_score_ = least - kUnknownPenalty;
-    trie_ = Trie(keys);
+    trie_ = Trie(pieces_.ranges.size(), [&](size_t i) { return Trie::Key(pieces_.piece(i), static_cast<int32_t>(i)); });
     if (options_.byte_fallback) find_byte_tokens();
   }
 
