@@ -417,7 +417,10 @@ GemmPlan split_plan(const Gemm& gemm, int threads) {
   constexpr int64_t kWork = 512 * 1024, kBytes = 48 * 1024;
   const int64_t fewest = std::min(ceil_div(kWork, plan.row_block * std::max<int64_t>(gemm.k, 1) * kSplitColumns),
                                   ceil_div(kBytes, Packing(gemm).panel_bytes));
-  const int64_t wanted = threads > 1 ? ceil_div(4 * threads, plan.row_blocks) : 1;
+  // Large products are cut finer, so that a thread that loses its CPU for a while holds up less.
+  constexpr int64_t kShare = 512 * 1024;
+  const int64_t each = std::clamp<int64_t>(panels * Packing(gemm).panel_bytes / (kShare * threads), 4, 32);
+  const int64_t wanted = threads > 1 ? ceil_div(each * threads, plan.row_blocks) : 1;
   plan.panel_block = std::min(panels, std::max(fewest, ceil_div(panels, wanted)));
   plan.column_blocks = ceil_div(panels, plan.panel_block);
   plan.scratch_bytes = Tiles::scratch_bytes();
