@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ops/op_table.h"
+#include "rewrite/own_nodes.h"
 #include "rewrite/passes.h"
 
 namespace sdx::rewrite {
@@ -14,24 +15,13 @@ using ir::Node;
 using ir::NodeId;
 using ir::ValueId;
 
-template <class T>
-T attribute(const ir::AttrMap& attrs, const char* name, T otherwise) {
-  const auto it = attrs.find(name);
-  const T* value = it == attrs.end() ? nullptr : std::get_if<T>(&it->second);
-  return value == nullptr ? otherwise : *value;
-}
-
-bool is_own(const Node& node, std::string_view op) {
-  return node.op != nullptr && node.op->domain == ops::kOwnDomain && node.op->name == op;
-}
-
 /// A product of split weights without an activation or a residual.
-bool fits(const Graph& graph, const Node& product, const ir::AttrMap& attrs, int64_t least) {
-  if (!is_own(product, "PackedMatMul") || attribute<int64_t>(attrs, "split", 0) == 0) return false;
-  if (!attribute<std::string>(attrs, "activation", "").empty()) return false;
+bool fits(const Graph& graph, const Node& product, int64_t least) {
+  if (!is_own(product, "PackedMatMul") || attribute<int64_t>(product, "split", 0) == 0) return false;
+  if (!attribute<std::string>(product, "activation", "").empty()) return false;
   if (product.inputs.size() > 3 && product.inputs[3] != ir::kNone) return false;
   if (graph.fact(product.inputs[0]).dtype != DType::kF32) return false;
-  return attribute<int64_t>(attrs, "k", 0) * attribute<int64_t>(attrs, "n", 0) >= least;
+  return attribute<int64_t>(product, "k", 0) * attribute<int64_t>(product, "n", 0) >= least;
 }
 
 }  // namespace
@@ -43,8 +33,7 @@ bool choose_candidates(Graph& graph, Progress& progress) {
   const ValueId output = graph.outputs()[static_cast<size_t>(name - graph.output_names().begin())];
   const NodeId id = graph.value(output).producer;
   if (id == ir::kNone || !graph.users(output).empty()) return false;
-  const ir::AttrMap attrs = graph.node(id).attrs.map();
-  if (!fits(graph, graph.node(id), attrs, options.candidate_weights)) return false;
+  if (!fits(graph, graph.node(id), options.candidate_weights)) return false;
   std::vector<ValueId> inputs = graph.node(id).inputs;
   const NodeId pack_id = graph.value(inputs[1]).producer;
   if (pack_id == ir::kNone || !is_own(graph.node(pack_id), "PackMatrix")) return false;
@@ -58,9 +47,9 @@ bool choose_candidates(Graph& graph, Progress& progress) {
   };
   inputs[1] = call("PackMatrix", pack_attrs, graph.node(pack_id).inputs, pack_id);
   if (inputs.size() > 2) inputs.resize(inputs[2] == ir::kNone ? 2 : 3);
-  const ir::AttrMap wanted = {{"k", attribute<int64_t>(attrs, "k", 0)},
-                              {"n", attribute<int64_t>(attrs, "n", 0)},
-                              {"alpha", attribute<float>(attrs, "alpha", 1.0f)}};
+  const ir::AttrMap wanted = {{"k", attribute<int64_t>(graph.node(id), "k", 0)},
+                              {"n", attribute<int64_t>(graph.node(id), "n", 0)},
+                              {"alpha", attribute<float>(graph.node(id), "alpha", 1.0f)}};
   const ValueId result = call("CandidateMatMul", wanted, inputs, id);
   graph.replace_uses(output, result);
   progress.count(kPass);

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "ops/op_table.h"
+#include "rewrite/own_nodes.h"
 #include "rewrite/passes.h"
 
 namespace sdx::rewrite {
@@ -20,17 +21,14 @@ using ir::ValueId;
 
 /// A product of float32 with packed weights and at most a bias, both constant.
 bool fits(const Graph& graph, const Node& n) {
-  if (!n.op || n.op->domain != ops::kOwnDomain || n.op->name != "PackedMatMul") return false;
+  if (!is_own(n, "PackedMatMul")) return false;
   if (graph.fact(n.inputs[0]).dtype != DType::kF32 || n.inputs.size() > 3) return false;
   if (!std::all_of(n.inputs.begin() + 1, n.inputs.end(),
                    [&](ValueId v) { return v == kNone || graph.fact(v).is_constant(); })) {
     return false;
   }
-  const ir::AttrMap attrs = n.attrs.map();
-  const auto type = attrs.find("type");
-  if (type != attrs.end() && std::get<int64_t>(type->second) != static_cast<int64_t>(DType::kF32)) return false;
-  const auto activation = attrs.find("activation");
-  return activation == attrs.end() || std::get<std::string>(activation->second).empty();
+  constexpr auto kF32 = static_cast<int64_t>(DType::kF32);
+  return attribute<int64_t>(n, "type", kF32) == kF32 && attribute<std::string>(n, "activation", "").empty();
 }
 
 void group(Graph& graph, const std::vector<NodeId>& nodes) {

@@ -4,6 +4,7 @@
 
 #include "ops/op_table.h"
 #include "rewrite/decoder_passes.h"
+#include "rewrite/own_nodes.h"
 #include "rewrite/passes.h"
 
 namespace sdx::rewrite {
@@ -14,15 +15,6 @@ using ir::kNone;
 using ir::Node;
 using ir::NodeId;
 using ir::ValueId;
-
-template <class T>
-T attribute(const Node& n, std::string_view name, T absent) {
-  const ir::AttrMap map = n.attrs.map();
-  auto it = map.find(name);
-  return it == map.end() ? absent : std::get<T>(it->second);
-}
-
-bool is_attention(const Node& n) { return n.op && n.op->domain == ops::kOwnDomain && n.op->name == "FusedAttention"; }
 
 /// One pair as it stands in the graph.
 struct Found {
@@ -48,7 +40,7 @@ class CacheKeeper {
       kept[f.pair] = true;
     }
     for (NodeId id : graph_.order()) {
-      if (is_attention(graph_.node(id)) && appended(graph_.node(id).inputs[1]) != kNone) read_cache(id);
+      if (is_own(graph_.node(id), "FusedAttention") && appended(graph_.node(id).inputs[1]) != kNone) read_cache(id);
     }
     remove_dead(graph_);
     for (size_t i = 0; i < found_.size(); ++i) graph_.replace_uses(found_[i].present, appended_[i]);
@@ -85,7 +77,7 @@ class CacheKeeper {
   bool readers_fit(const Found& f) const {
     return std::ranges::all_of(graph_.users(f.present), [&](NodeId id) {
       const Node& n = graph_.node(id);
-      if (!is_attention(n) || n.inputs.size() > 5 || n.inputs[0] == f.present) return false;
+      if (!is_own(n, "FusedAttention") || n.inputs.size() > 5 || n.inputs[0] == f.present) return false;
       const bool laid_out = attribute<std::string>(n, "k_layout", "bhsd") == "bhsd" &&
                             attribute<std::string>(n, "v_layout", "bhsd") == "bhsd";
       return laid_out && is_found(n.inputs[1]) && is_found(n.inputs[2]);

@@ -3,6 +3,7 @@
 
 #include "ops/op_table.h"
 #include "rewrite/decoder_passes.h"
+#include "rewrite/own_nodes.h"
 #include "rewrite/passes.h"
 
 namespace sdx::rewrite {
@@ -54,20 +55,14 @@ class SourceSharer {
   }
 
   bool is_shared(ValueId v) const { return v != kNone && std::ranges::find(inputs_, v) != inputs_.end(); }
-  static bool is_attention(const Node& n) {
-    return n.op && n.op->domain == ops::kOwnDomain && n.op->name == "FusedAttention";
-  }
-  bool reads_shared(const Node& n) const { return is_attention(n) && is_shared(n.inputs[1]); }
+  bool reads_shared(const Node& n) const { return is_own(n, "FusedAttention") && is_shared(n.inputs[1]); }
 
   /// The operand as attention's keys or values, laid out as the caches are.
   bool fits(const Node& n, ValueId v) const {
-    if (!is_attention(n) || n.inputs.size() > 5) return false;
-    const ir::AttrMap map = n.attrs.map();
-    const auto layout = [&](const char* name) {
-      const auto it = map.find(name);
-      return it == map.end() ? std::string("bhsd") : std::get<std::string>(it->second);
-    };
-    if (layout("k_layout") != "bhsd" || layout("v_layout") != "bhsd") return false;
+    if (!is_own(n, "FusedAttention") || n.inputs.size() > 5) return false;
+    for (const char* layout : {"k_layout", "v_layout"}) {
+      if (attribute<std::string>(n, layout, "bhsd") != "bhsd") return false;
+    }
     const bool elsewhere = n.inputs[0] == v || std::find(n.inputs.begin() + 3, n.inputs.end(), v) != n.inputs.end();
     return !elsewhere && is_shared(n.inputs[1]) && is_shared(n.inputs[2]);
   }
