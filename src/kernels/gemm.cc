@@ -109,8 +109,12 @@ class RowBlock {
         int log = log_panels_;
         while ((int64_t{1} << log) > panel_end - panel) --log;
         const int64_t slot = gemm_.k <= kDepth ? 0 : panel - panel_begin;
+        const int64_t next = panel + (int64_t{1} << log);
+        next_b_ = next < panel_end           ? packed_b_at(next, depth)
+                  : depth + depths < gemm_.k ? packed_b_at(panel_begin, depth + depths)
+                                             : packed_b_at(panel_end, 0);
         run_panels(panel, log, slot, depth, depths);
-        panel += int64_t{1} << log;
+        panel = next;
       }
       depth += depths;
     } while (depth < gemm_.k);
@@ -130,6 +134,7 @@ class RowBlock {
       args.a = a_ + first(t) * gemm_.k + t * group_slack_ + depth * height;
       args.a_stride = height;
       args.acc = acc + first(t) * width;
+      place_ahead(t, args);
       const bool narrow = type == 0 && log == 0;
       (narrow ? tiles_.one_panel(height, gemm_.n - panel * width) : tiles_.tile[type][height][log])(args);
       if (depth + depths < gemm_.k) continue;
@@ -141,14 +146,36 @@ class RowBlock {
     }
   }
 
+  const char* packed_b_at(int64_t panel, int64_t depth) const {
+    if (gemm_.packed_b == nullptr) return nullptr;
+    const auto bytes = static_cast<int64_t>(weight_bytes(gemm_.packed_type));
+    return static_cast<const char*>(gemm_.packed_b) + (panel * gemm_.k + depth) * tiles_.panel_columns * bytes;
+  }
+
+  // Memory takes longer than a few depths: one group fetches its own panels far ahead, several share the next one.
+  void place_ahead(int64_t group, TileArgs& args) const {
+    if (next_b_ == nullptr) return;
+    constexpr int64_t kLine = 64, kFar = 8192;
+    const int64_t row_bytes = tiles_.panel_columns * static_cast<int64_t>(weight_bytes(gemm_.packed_type));
+    if (count_ == 1) {
+      args.ahead = static_cast<const char*>(args.b) + kFar;
+      args.ahead_step = row_bytes;
+      args.ahead_line = kLine;
+      return;
+    }
+    const int64_t lines = ceil_div(row_bytes, kLine);
+    args.ahead_step = ceil_div(row_bytes, count_ * lines);
+    args.ahead_line = args.ahead_step * args.k;
+    args.ahead = next_b_ + group * lines * args.ahead_line;
+  }
+
   // Sets where the kernels read B: the packed weights, the matrix itself, or panels packed here.
   void locate_b(int64_t panel, int64_t panels, int64_t depth, int64_t depths, TileArgs& args) {
     const int64_t width = tiles_.panel_columns;
     args.b_stride = width;
     if (gemm_.packed_b != nullptr) {
-      const int64_t bytes = static_cast<int64_t>(weight_bytes(gemm_.packed_type));
       args.panel_stride = gemm_.k * width;
-      args.b = static_cast<const unsigned char*>(gemm_.packed_b) + (panel * gemm_.k + depth) * width * bytes;
+      args.b = packed_b_at(panel, depth);
       return;
     }
     if (count_ == 1 && gemm_.b.column_stride == 1 && (panel + panels) * width <= gemm_.n) {
@@ -180,6 +207,7 @@ class RowBlock {
   int64_t pass_depth_ = kDepth;
   int64_t group_slack_ = 0;
   int log_panels_ = 0;
+  const char* next_b_ = nullptr;  ///< what is read after the panels at hand; null where B is not packed
 };
 
 // Rows of a block: enough to pay for reading B, few enough that a pass over its packed A stays in the cache.

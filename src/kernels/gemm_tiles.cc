@@ -32,6 +32,15 @@ HWY_INLINE void keep_in_register(V& v) {
 #endif
 }
 
+// Into the second-level cache only.
+HWY_INLINE void fetch_ahead(const char* line) {
+#if HWY_COMPILER_GCC || HWY_COMPILER_CLANG
+  __builtin_prefetch(line, 0, 2);
+#else
+  (void)line;
+#endif
+}
+
 // kUsed: vectors of each panel that are computed; the layout of B and acc is that of whole panels.
 template <class T, int kRows, int kPanels, int kUsed = kVectors>
 void tile(const TileArgs& args) {
@@ -40,6 +49,7 @@ void tile(const TileArgs& args) {
   const int lanes = static_cast<int>(hn::Lanes(d));
   constexpr int kPanelBytes = kColumns / kVectors * kUsed * static_cast<int>(sizeof(T));
   constexpr int kAhead = 2048 / kPanelBytes;
+  constexpr int kLines = (kPanelBytes + 63) / 64;
   V acc[kRows][kWidth];
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
@@ -54,6 +64,7 @@ void tile(const TileArgs& args) {
   const int64_t a_stride = args.a_stride;
   const int64_t b_stride = args.b_stride;
   const int64_t panel_stride = args.panel_stride;
+  const char* ahead = args.ahead != nullptr ? args.ahead : static_cast<const char*>(args.b);
   for (int64_t p = 0; p < args.k; ++p) {
     V column[kWidth];
 #pragma GCC unroll 16
@@ -71,6 +82,12 @@ void tile(const TileArgs& args) {
         }
       }
     }
+#pragma GCC unroll 4
+    for (int j = 0; j < kPanels; ++j) {
+      const char* line = ahead + j * panel_stride * static_cast<int64_t>(sizeof(T));
+      for (int i = 0; i < kLines; ++i) fetch_ahead(line + i * args.ahead_line);
+    }
+    ahead += args.ahead_step;
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
       const V value = hn::Set(d, a[i]);
