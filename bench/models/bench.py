@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the rows of rows.json: weights for the skeleton models, `sardonyx compare` on each, one table and page of all.
 
-    bench.py SARDONYX [ROW...] [--pairs N] [--threads N] [--hydrated DIR] [--out DIR]
+    bench.py SARDONYX [ROW...] [--pairs N] [--threads N] [--isa NAME] [--hydrated DIR] [--out DIR]
 """
 import argparse
 import json
@@ -50,7 +50,7 @@ def command(row, options):
     """The program and its arguments that measure a row."""
     folder = Path(options.hydrated)
     common = ["--threads", str(options.threads), "--pairs", str(options.pairs or row.get("pairs", 20)), "--seconds",
-              str(row.get("seconds", 25)), "--json"]
+              str(row.get("seconds", 25)), "--isa", options.isa, "--json"]
     if options.ort:
         common += ["--ort", options.ort]
     if "generate" in row:
@@ -71,7 +71,7 @@ def load_kept(row, options, load):
     """Adds to `load` what loading takes where packed weights have been kept: the median of three processes."""
     kept = Path(options.out) / "weights"
     words = [options.sardonyx, "compare", str(hydrate(row["model"], row["file"], Path(options.hydrated))), "--only", "ours",
-             "--load-only", "--threads", str(options.threads), "--weight-folder", str(kept)]
+             "--load-only", "--threads", str(options.threads), "--isa", options.isa, "--weight-folder", str(kept)]
     times = []
     for _ in range(4):
         done = subprocess.run(words, capture_output=True, text=True, check=True)
@@ -107,6 +107,7 @@ def main():
     parser.add_argument("rows", nargs="*", help="names in rows.json, or their beginnings; all where none is given")
     parser.add_argument("--pairs", type=int)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--isa", default="auto", help="best instruction set to use, as sardonyx takes it")
     parser.add_argument("--ort", default="")
     parser.add_argument("--hydrated", default=str(ROOT / "build" / "hydrated"))
     parser.add_argument("--out", default=str(ROOT / "build" / "bench"))

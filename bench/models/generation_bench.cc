@@ -5,6 +5,7 @@
 #include <random>
 
 #include "cli/compare.h"
+#include "cli/flags.h"
 #include "cli/peer_flags.h"
 #include "engine/decoder.h"
 #include "kernels/isa.h"
@@ -17,7 +18,7 @@ namespace sdx::bench {
 namespace {
 
 struct Flags {
-  std::string folder, library;
+  std::string folder, library, isa;
   int64_t source = 32;  ///< tokens that the encoder reads
   int64_t prompt = 1;   ///< tokens that the decoder starts from
   int64_t new_tokens = 32;
@@ -145,6 +146,7 @@ Tensor source_of(const engine::Decoder& decoder, int64_t tokens) {
 }
 
 cli::Json run(const Flags& flags) {
+  cli::limit_isa(flags.isa);
   const auto library = cli::open_peer(flags.library);
   const int threads = Parallel(flags.threads).threads();
   OurSteps ours(flags.folder, threads);
@@ -194,6 +196,7 @@ int main(int argc, char** argv) {
   app.add_option("--new", flags.new_tokens, "tokens to generate")->check(CLI::PositiveNumber);
   app.add_option("--beams", flags.beams, "beams; 1: greedy")->check(CLI::PositiveNumber);
   app.add_option("--threads", flags.threads);
+  app.add_option("--isa", flags.isa, "best instruction set to use: sse4, avx2, avx512, vnni, amx, neon or auto");
   app.add_option("--pairs", flags.pairs.pairs);
   app.add_option("--seconds", flags.pairs.most_seconds);
   app.add_option("--ort", flags.library, "path of libonnxruntime.so.1");

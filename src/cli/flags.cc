@@ -40,12 +40,12 @@ int64_t machine_memory() {
 void limit_isa(const std::string& name) {
   using kernels::Isa;
   if (name.empty() || name == "auto") return;
-  for (Isa isa : {Isa::kNeon, Isa::kSse4, Isa::kAvx2, Isa::kAvx512, Isa::kAmx}) {
+  for (Isa isa : {Isa::kNeon, Isa::kSse4, Isa::kAvx2, Isa::kAvx512, Isa::kVnni, Isa::kAmx}) {
     if (kernels::isa_name(isa) != name) continue;
     kernels::limit_isa(isa);
     return;
   }
-  throw UsageError{cat("'", name, "' is no instruction set; --isa takes sse4, avx2, avx512, amx, neon or auto")};
+  throw UsageError{cat("'", name, "' is no instruction set; --isa takes sse4, avx2, avx512, vnni, amx, neon or auto")};
 }
 
 void add_model_flags(Subcommand& command, ModelFlags& flags) {
@@ -66,7 +66,7 @@ void add_model_flags(Subcommand& command, ModelFlags& flags) {
   command.add_option("--weight-folder", flags.weight_folder,
                      "keep packed weights in this folder, so that later processes load faster and share them; "
                      "may be deleted at any time");
-  command.add_option("--isa", flags.isa, "best instruction set to use: sse4, avx2, avx512, amx, neon or auto");
+  command.add_option("--isa", flags.isa, "best instruction set to use: sse4, avx2, avx512, vnni, amx, neon or auto");
   command.add_flag("--json", flags.json, "machine-readable output");
 }
 

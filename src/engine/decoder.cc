@@ -205,6 +205,7 @@ class HubDecoder final : public Decoder {
   void compile(bool hidden) {
     ModelOptions model = options_.model;
     if (options_.candidates) model.rewrite.candidates = "logits";
+    model.rewrite.few_rows = files_.step != nullptr;
     DecoderGraphOptions graph{std::move(model), files_.first_branches, false, false, true, false, hidden};
     if (files_.first) first_ = compile_decoder(files_.first, pairs_, graph);
     graph.no_past = false;

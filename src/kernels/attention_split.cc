@@ -48,7 +48,7 @@ struct Pending {
 bool SplitProducts::fit(const AttentionShape& shape) {
   constexpr int64_t kNarrowest = 40;
   const bool wide = shape.d >= kNarrowest && shape.d <= kSplitMostDepth && shape.dv >= kNarrowest;
-  return wide && split_kernels() != nullptr && gemm_tiles().panel_columns == kSplitColumns;
+  return wide && unit_kernels() != nullptr && gemm_tiles().panel_columns == kSplitColumns;
 }
 
 int64_t SplitProducts::floats(const AttentionExtents& e) {
@@ -59,7 +59,7 @@ int64_t SplitProducts::floats(const AttentionExtents& e) {
 }
 
 SplitProducts::SplitProducts(const AttentionExtents& e, const AttentionHead& head, float* scratch)
-    : extents_(e), head_(head), kernels_(*split_kernels()) {
+    : extents_(e), head_(head), kernels_(*unit_kernels()) {
   queries_ = reinterpret_cast<std::byte*>(scratch);
   packed_k_ = queries_ + e.panels * panel_bytes(e.d);
   packed_v_ = packed_k_ + groups_bytes(e.keys, e.d);

@@ -79,7 +79,7 @@ struct Layout {
 class Tile {
  public:
   Tile(const Conv& conv, void* scratch)
-      : conv_(conv), shape_(conv.shape), kernels_(*split_kernels()), grid_(conv.shape), layout_(conv.shape, grid_) {
+      : conv_(conv), shape_(conv.shape), kernels_(*unit_kernels()), grid_(conv.shape), layout_(conv.shape, grid_) {
     pixels_ = static_cast<std::byte*>(scratch);
     offsets_ = reinterpret_cast<int64_t*>(pixels_ + layout_.pixels);
     sums_ = reinterpret_cast<SplitSums*>(pixels_ + layout_.pixels + layout_.offsets);
@@ -255,7 +255,7 @@ void measure_filters(const unsigned char* weights, int64_t count, int64_t filter
     for (int64_t at = 0; at < count && !std::isnan(largest[j]); at += kPiece) {
       const int64_t length = std::min(kPiece, count - at);
       std::memcpy(piece, weights + (j * count + at) * 4, static_cast<size_t>(length) * 4);
-      const float most = split_kernels()->largest(piece, length);
+      const float most = unit_kernels()->largest(piece, length);
       largest[j] = std::isnan(most) ? most : std::max(largest[j], most);
     }
   }
@@ -264,7 +264,7 @@ void measure_filters(const unsigned char* weights, int64_t count, int64_t filter
 }  // namespace
 
 bool conv_split_fits(const ConvShape& s) {
-  if (split_kernels() == nullptr) return false;
+  if (unit_kernels() == nullptr) return false;
   if (s.kernel[0] != 1 || s.stride[0] != 1 || s.pad_begin[0] != 0) return false;
   // Tiles that are mostly padding are slower than float products.
   const int64_t channels = channels_of(s), filters = filters_of(s);

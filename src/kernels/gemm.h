@@ -21,9 +21,9 @@ namespace sdx::kernels {
 /// What the last step of a product applies to an element.
 enum class Activation : uint8_t { kNone, kRelu, kGeluErf, kGeluTanh, kSilu, kSigmoid, kTanh, kQuickGelu };
 
-/// How the elements of a weight matrix are stored. kSplit: as three signed bytes with a scale for each column, for
-/// matrix units; see gemm_split.h for what that does to the error. kSplitApart: the same bytes with the lowest apart:
-/// gemm_run multiplies the two higher ones, gemm_add_lowest adds what is missing to elements that are worth it.
+/// How the elements of a weight matrix are stored. kSplit: as three signed bytes with a scale for each column; see
+/// gemm_split.h for what that does to the error. kSplitApart: the same bytes with the lowest apart: gemm_run multiplies
+/// the two higher ones, gemm_add_lowest adds what is missing to elements that are worth it.
 enum class WeightType : uint8_t { kF32, kF16, kBf16, kSplit, kSplitApart };
 
 inline bool is_split(WeightType type) { return type == WeightType::kSplit || type == WeightType::kSplitApart; }
@@ -31,8 +31,10 @@ inline bool is_split(WeightType type) { return type == WeightType::kSplit || typ
 /// Bytes of one element.
 inline size_t weight_bytes(WeightType type) { return type == WeightType::kF32 ? 4 : is_split(type) ? 3 : 2; }
 
-/// Whether the instruction set active now multiplies split weights.
+/// Whether the instruction set active now multiplies split weights, and whether it has matrix units, so that they are
+/// faster than floats for any number of rows; otherwise only for few, because there is less to read.
 bool gemm_splits();
+bool gemm_has_units();
 
 /// A matrix seen through strides in elements: element (row, column) is data[row * row_stride + column * column_stride].
 struct MatrixView {

@@ -20,7 +20,7 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t quads_of(int64_t k) { return ceil_div(k, 4); }
 
 const Int8Tiles& int8_tiles() {
-  const bool wide = active_isa() >= Isa::kAvx512 && gemm_tiles().panel_columns == kInt8VnniColumns;
+  const bool wide = active_isa() >= Isa::kVnni && gemm_tiles().panel_columns == kInt8VnniColumns;
   const Int8Tiles* vnni = wide ? int8_vnni_tiles() : nullptr;
   return vnni != nullptr ? *vnni : int8_portable_tiles();
 }

@@ -39,7 +39,7 @@ struct Packing {
   int64_t lowest(int64_t column) const { return panels * panel_bytes + column * column_bytes; }
 };
 
-bool few(int64_t m) { return m <= kSplitFewRows; }
+bool few(int64_t m) { return m <= split_kernels()->few_rows; }
 
 // Where the scales of the rows of split A stand: behind all groups.
 float* row_scales(void* split, const SplitGroups& groups, int64_t k) {
@@ -386,6 +386,7 @@ void split_plain_row(const MatrixView& a, int64_t k, const SplitDigits& digits, 
 }
 
 bool gemm_splits() { return split_kernels() != nullptr; }
+bool gemm_has_units() { return unit_kernels() != nullptr; }
 
 int64_t gemm_split_groups(int64_t m) { return SplitGroups(m).count; }
 

@@ -18,7 +18,6 @@
 namespace sdx::kernels {
 
 inline constexpr int64_t kSplitRows = 16;     ///< most rows of a group
-inline constexpr int64_t kSplitFewRows = 3;   ///< up to so many rows of A, vector instructions read B faster
 inline constexpr int64_t kSplitDepth = 64;    ///< depths of a block
 inline constexpr int64_t kSplitColumns = 32;  ///< columns of a panel
 inline constexpr int64_t kSplitDigits = 3;
@@ -113,8 +112,19 @@ struct SplitScale {
 /// Of values up to `largest` in magnitude; zeros for 0, NaN for what is not finite.
 SplitScale split_scale(float largest);
 
+/// Fetches lines into the second-level cache.
+template <int kLines>
+inline void split_fetch(const std::byte* lines) {
+  constexpr int64_t kLine = 64;
+#pragma GCC unroll 16
+  for (int line = 0; line < kLines; ++line) __builtin_prefetch(lines + line * kLine, 0, 2);
+}
+
 /// What one instruction set has to give.
 struct SplitKernels {
+  /// Up to so many rows of A multiply_few() is faster than multiply(); all of them where there are no matrix units.
+  int64_t few_rows;
+  bool has_units() const { return multiply != nullptr; }
   /// The largest magnitude of `count` floats; NaN where one of them is not finite.
   float (*largest)(const float* x, int64_t count);
   /// largest[column] = the maximum of it and the magnitudes of a column of rows [depths][kSplitColumns].
@@ -126,11 +136,11 @@ struct SplitKernels {
                      SplitColumns& columns);
   /// Packs pixels of at most kSplitDepth channels.
   void (*pack_pixels)(const SplitPixels& pixels, std::byte* packed);
-  /// Brackets all uses of the matrix units on a thread; groups of `height` rows.
+  /// Brackets all uses of the matrix units on a thread; groups of `height` rows. These three are null without them.
   void (*begin)(int64_t height);
   void (*end)();
   void (*multiply)(const SplitTile& tile);
-  /// The same sums for up to kSplitFewRows rows with offset digits, without the matrix units.
+  /// The same sums for up to kSplitRows rows with offset digits, without the matrix units.
   void (*multiply_few)(const SplitTile& tile, int64_t rows, const SplitColumns& columns);
   /// to[row][kSplitColumns] = (or +=) the sums with the scales of rows and columns.
   void (*combine)(const SplitParts& parts, float* to);
@@ -142,10 +152,13 @@ struct SplitKernels {
   void (*turn)(const float* from, int64_t rows, float* to, int64_t stride);
 };
 
-/// Those of the active instruction set; null where it has no matrix units.
+/// Those of the active instruction set; null where it does not multiply bytes fast enough.
 const SplitKernels* split_kernels();
-/// Those of AMX with bytes; null where this machine or its system lacks it.
+/// The same, null where there are no matrix units: then floats multiply many rows faster.
+const SplitKernels* unit_kernels();
+/// Those of AMX with bytes, and of AVX-512 VNNI; null where this machine or its system lacks it.
 const SplitKernels* amx_split_kernels();
+const SplitKernels* vnni_split_kernels();
 
 /// A step over groups that SplitKernels::pack_rows made.
 inline SplitTile split_tile() {

@@ -7,17 +7,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
-
 // A target attribute instead of compile flags, so that nothing but these functions uses the instructions.
-#define SDX_AMX __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,amx-tile,amx-int8")))
+#define SDX_AMX __attribute__((target("amx-tile,amx-int8")))
 
 namespace sdx::kernels {
 namespace {
 
-constexpr int64_t kRow = 64;  // bytes of a row of a tile
+constexpr int64_t kRow = 64;     // bytes of a row of a tile
+constexpr int64_t kFewRows = 3;  // up to so many, vector instructions read B faster
 
 // The operand of the instruction that shapes the tiles: sums 0-2 and A 6-7 with the rows of a group, B 3-5.
 struct alignas(64) TileConfig {
@@ -41,191 +38,6 @@ SDX_AMX void begin(int64_t height) {
 
 SDX_AMX void end() { _tile_release(); }
 
-SDX_AMX inline __m512 magnitude(__m512 x) { return _mm512_abs_ps(x); }
-
-// NaN where a lane of `largest` is infinite or of `check` NaN: 0 times what is not finite is NaN, and stays it.
-SDX_AMX inline __m512 largest_of(__m512 x, __m512 largest, __m512& check) {
-  check = _mm512_fmadd_ps(x, _mm512_setzero_ps(), check);
-  return _mm512_max_ps(largest, magnitude(x));
-}
-
-SDX_AMX float largest(const float* x, int64_t count) {
-  __m512 most = _mm512_setzero_ps(), check = _mm512_setzero_ps();
-  int64_t i = 0;
-  for (; i + 16 <= count; i += 16) most = largest_of(_mm512_loadu_ps(x + i), most, check);
-  if (i < count) {
-    const auto mask = static_cast<__mmask16>((1u << (count - i)) - 1);
-    most = largest_of(_mm512_maskz_loadu_ps(mask, x + i), most, check);
-  }
-  const bool finite = _mm512_cmp_ps_mask(check, check, _CMP_UNORD_Q) == 0;
-  return finite ? _mm512_reduce_max_ps(most) : std::nanf("");
-}
-
-SDX_AMX void largest_columns(const float* rows, int64_t stride, int64_t depths, float* largest) {
-  for (int64_t column = 0; column < kSplitColumns; column += 16) {
-    __m512 most = _mm512_loadu_ps(largest + column),
-           check = _mm512_fmadd_ps(most, _mm512_setzero_ps(), _mm512_setzero_ps());
-    for (int64_t p = 0; p < depths; ++p) most = largest_of(_mm512_loadu_ps(rows + p * stride + column), most, check);
-    _mm512_storeu_ps(largest + column, _mm512_add_ps(most, check));
-  }
-}
-
-// Integers of 24 bits, so that each byte less 128 is a balanced digit.
-SDX_AMX inline __m512i integers(__m512 x, __m512 inverse) {
-  return _mm512_add_epi32(_mm512_cvtps_epi32(_mm512_mul_ps(x, inverse)), _mm512_set1_epi32(0x808080));
-}
-
-// The digits of weight 2^(8 digit) of 64 numbers, four from each lane side by side; `flip` takes 128 away from each.
-template <int kDigit>
-SDX_AMX inline __m512i digits(const __m512i (&y)[4], __m512i flip) {
-  // Byte i of a lane comes from y[i], whose digit has to move by 8 (i - digit) bits.
-  const auto moved = [&](int i) SDX_AMX {
-    const int by = 8 * (i - kDigit);
-    return by >= 0 ? _mm512_slli_epi32(y[i], static_cast<unsigned>(by))
-                   : _mm512_srli_epi32(y[i], static_cast<unsigned>(-by));
-  };
-  constexpr int kSelect = 0xca;  // first operand ? second : third
-  const __m512i low = _mm512_ternarylogic_epi32(_mm512_set1_epi32(0x000000ff), moved(0), moved(1), kSelect);
-  const __m512i high = _mm512_ternarylogic_epi32(_mm512_set1_epi32(0x00ff0000), moved(2), moved(3), kSelect);
-  return _mm512_xor_si512(_mm512_ternarylogic_epi32(_mm512_set1_epi32(0x0000ffff), low, high, kSelect), flip);
-}
-
-SDX_AMX inline __m512i flip_of(bool offset) { return _mm512_set1_epi8(static_cast<char>(offset ? 0 : 0x80)); }
-
-SDX_AMX inline void store_digits(const __m512i (&y)[4], std::byte* to, int64_t digit_bytes, __m512i flip) {
-  _mm512_storeu_si512(to, digits<2>(y, flip));
-  _mm512_storeu_si512(to + digit_bytes, digits<1>(y, flip));
-  _mm512_storeu_si512(to + 2 * digit_bytes, digits<0>(y, flip));
-}
-
-SDX_AMX void pack_row(const float* from, int64_t k, __m512 inverse, std::byte* to, __m512i flip) {
-  for (int64_t depth = 0; depth < k; depth += kSplitDepth, from += kSplitDepth, to += kSplitGroupBytes) {
-    __m512i y[4];
-    const int64_t left = std::min(kSplitDepth, k - depth);
-    const uint64_t mask = left == kSplitDepth ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      y[i] = integers(_mm512_maskz_loadu_ps(static_cast<__mmask16>(mask >> (16 * i)), from + 16 * i), inverse);
-    }
-    store_digits(y, to, kSplitTileBytes, flip);
-  }
-}
-
-SDX_AMX void pack_rows(const SplitRows& rows, int64_t k, std::byte* packed, float* scales) {
-  const __m512i flip = flip_of(rows.offset);
-  const __m512i zero = _mm512_xor_si512(flip, flip_of(false));
-  for (int64_t r = 0; r < rows.height; ++r) {
-    const SplitScale scale = r < rows.count ? split_scale(largest(rows.a + r * rows.stride, k)) : SplitScale{0, 0};
-    if (r < rows.count) scales[r] = scale.scale;
-    if (scale.inverse > 0) {
-      pack_row(rows.a + r * rows.stride, k, _mm512_set1_ps(scale.inverse), packed + r * kRow, flip);
-    } else {
-      for (int64_t block = 0; block < split_blocks(k); ++block) {
-        std::byte* to = packed + block * kSplitGroupBytes + r * kRow;
-        for (int64_t digit = 0; digit < kSplitDigits; ++digit) _mm512_storeu_si512(to + digit * kSplitTileBytes, zero);
-      }
-    }
-  }
-}
-
-SDX_AMX void pack_block(const float* rows, int64_t stride, const float* inverses, std::byte* packed,
-                        SplitColumns& columns) {
-  const __m512i flip = flip_of(false), ones = _mm512_set1_epi8(1);
-  for (int64_t tile = 0; tile < 2; ++tile) {
-    const __m512 inverse = _mm512_loadu_ps(inverses + tile * 16);
-    __m512i sums[kSplitDigits];
-    for (int i = 0; i < kSplitDigits; ++i) sums[i] = _mm512_loadu_si512(columns.sums[i] + tile * 16);
-    for (int64_t quad = 0; quad < kSplitQuads; ++quad) {
-      __m512i y[4];
-#pragma GCC unroll 4
-      for (int64_t i = 0; i < 4; ++i) {
-        y[i] = integers(_mm512_loadu_ps(rows + (kSplitQuads * i + quad) * stride + tile * 16), inverse);
-      }
-      const __m512i bytes[kSplitDigits] = {digits<2>(y, flip), digits<1>(y, flip), digits<0>(y, flip)};
-      std::byte* to = packed + tile * kSplitTileBytes + quad * kRow;
-      for (int i = 0; i < kSplitDigits; ++i) {
-        sums[i] = _mm512_dpbusd_epi32(sums[i], ones, bytes[i]);
-        _mm512_storeu_si512(to + i * 2 * kSplitTileBytes, bytes[i]);
-      }
-    }
-    for (int i = 0; i < kSplitDigits; ++i) _mm512_storeu_si512(columns.sums[i] + tile * 16, sums[i]);
-  }
-}
-
-// Turns 16 rows of 16 floats in registers.
-SDX_AMX inline void transpose(__m512 (&x)[16]) {
-  __m512 t[16];
-#pragma GCC unroll 8
-  for (int i = 0; i < 16; i += 2) {
-    t[i] = _mm512_unpacklo_ps(x[i], x[i + 1]);
-    t[i + 1] = _mm512_unpackhi_ps(x[i], x[i + 1]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 16; i += 4) {
-    x[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(t[i]), _mm512_castps_pd(t[i + 2])));
-    x[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(t[i]), _mm512_castps_pd(t[i + 2])));
-    x[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(t[i + 1]), _mm512_castps_pd(t[i + 3])));
-    x[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(t[i + 1]), _mm512_castps_pd(t[i + 3])));
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    const __m512 low = _mm512_shuffle_f32x4(x[i], x[i + 4], 0x88), high = _mm512_shuffle_f32x4(x[i], x[i + 4], 0xdd);
-    const __m512 low2 = _mm512_shuffle_f32x4(x[i + 8], x[i + 12], 0x88);
-    const __m512 high2 = _mm512_shuffle_f32x4(x[i + 8], x[i + 12], 0xdd);
-    t[i] = _mm512_shuffle_f32x4(low, low2, 0x88);
-    t[i + 8] = _mm512_shuffle_f32x4(low, low2, 0xdd);
-    t[i + 4] = _mm512_shuffle_f32x4(high, high2, 0x88);
-    t[i + 12] = _mm512_shuffle_f32x4(high, high2, 0xdd);
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) x[i] = t[i];
-}
-
-// 16 pixels of 16 channels from channel `first` on, as integers; lanes of `inside` lie in the row.
-SDX_AMX inline void load_pixels(const SplitPixels& p, const float* at, int64_t first, __mmask16 inside,
-                                __m512i (&y)[16]) {
-  const int64_t channels = inside != 0 ? p.channels : 0;
-  __m512 x[16];
-#pragma GCC unroll 16
-  for (int64_t c = 0; c < 16; ++c) {
-    x[c] =
-        first + c < channels ? _mm512_maskz_loadu_ps(inside, at + (first + c) * p.channel_stride) : _mm512_setzero_ps();
-  }
-  transpose(x);
-  const __m512 inverse = _mm512_set1_ps(p.inverse);
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) y[i] = integers(x[i], inverse);
-}
-
-SDX_AMX void pack_pixels(const SplitPixels& p, std::byte* packed) {
-  for (int64_t at = 0; at < p.count; at += 16) {
-    const int64_t left = std::min<int64_t>(16, p.count - at);
-    const int64_t from = p.first + at, begin = std::max<int64_t>(0, -from), end = std::min<int64_t>(16, p.width - from);
-    const uint32_t inside =
-        p.row == nullptr || end <= begin ? 0 : ((uint32_t{1} << end) - 1) & ~((uint32_t{1} << begin) - 1);
-    __m512i y[4][16];
-    const float* const row = inside != 0 ? p.row + from : nullptr;
-    for (int i = 0; i < 4; ++i) load_pixels(p, row, 16 * i, static_cast<__mmask16>(inside), y[i]);
-    for (int64_t i = 0; i < left; ++i) {
-      const __m512i pixel[4] = {y[0][i], y[1][i], y[2][i], y[3][i]};
-      store_digits(pixel, packed + (at + i) * kSplitPixelBytes, kSplitDepth, flip_of(false));
-    }
-  }
-}
-
-SDX_AMX void turn(const float* from, int64_t rows, float* to, int64_t stride) {
-  for (int64_t row = 0; row < rows; row += 16) {
-    for (int64_t column = 0; column < kSplitColumns; column += 16) {
-      __m512 x[16];
-#pragma GCC unroll 16
-      for (int64_t i = 0; i < 16; ++i) x[i] = _mm512_loadu_ps(from + (row + i) * kSplitColumns + column);
-      transpose(x);
-#pragma GCC unroll 16
-      for (int64_t i = 0; i < 16; ++i) _mm512_storeu_ps(to + (column + i) * stride + row, x[i]);
-    }
-  }
-}
-
 // Orders plain stores before the loads of tiles, which the compiler does not see as reads.
 inline void fence() { asm volatile("" ::: "memory"); }
 
@@ -233,19 +45,11 @@ inline const std::byte* block_of(const SplitTile& t, int64_t block) {
   return t.a + (t.a_blocks == nullptr ? block * kSplitGroupBytes : t.a_blocks[block]);
 }
 
-template <int kLines>
-SDX_AMX inline void fetch(const std::byte* lines) {
-#pragma GCC unroll 16
-  for (int line = 0; line < kLines; ++line) {
-    _mm_prefetch(reinterpret_cast<const char*>(lines) + line * kRow, _MM_HINT_T1);
-  }
-}
-
 // What stands between two matrix instructions: fetches of lines, and as many cheap instructions that six stand there.
 // Where another thread of the core is busy, matrix instructions side by side take half as long again.
 template <int kLines>
 SDX_AMX inline void apart(const std::byte* lines) {
-  fetch<kLines>(lines);
+  split_fetch<kLines>(lines);
 #pragma GCC unroll 6
   for (int i = kLines; i < 6; ++i) asm volatile("nopw 0(%%rax,%%rax)" ::);
 }
@@ -320,115 +124,12 @@ SDX_AMX void multiply(const SplitTile& t) {
   fence();
 }
 
-// The products of one row's digits with those of 16 columns; apart, so that none waits for another.
-struct RowSums {
-  __m512i high, middle[2], low[3];
-};
-
-// 16 columns: the sums of each row, from one pass over B.
-template <int kDigits, int kRows>
-SDX_AMX void few_tile(const SplitTile& t, const SplitColumns& columns, int64_t tile) {
-  constexpr bool kLowest = kDigits == kSplitDigits;
-  constexpr int64_t kPanel = split_panel_bytes(kDigits), kFetches = split_fetches(kDigits);
-  constexpr int kFetch = 8 * kFetches / kSplitQuads;
-  const __m512i zero = _mm512_setzero_si512();
-  RowSums sums[kRows];
-#pragma GCC unroll 3
-  for (int r = 0; r < kRows; ++r) sums[r] = {zero, {zero, zero}, {zero, zero, zero}};
-  const std::byte* a = t.a;
-  const std::byte *b = t.b + tile * kSplitTileBytes, *ahead = t.ahead[tile];
-  const int64_t step = t.fetch_lines * kFetches / kSplitQuads * kRow;
-  for (int64_t block = 0; block < t.blocks; ++block, a += kSplitGroupBytes, b += kPanel, ahead += kPanel) {
-    for (int64_t quad = 0; quad < kSplitQuads; ++quad) {
-      const std::byte* at = b + quad * kRow;
-      fetch<kFetch>(ahead + quad * step);
-      if (t.fetch_lines > 8) fetch<kFetch>(ahead + quad * step + kFetch * kRow);
-      const __m512i w0 = _mm512_loadu_si512(at), w1 = _mm512_loadu_si512(at + 2 * kSplitTileBytes);
-      const __m512i w2 = kLowest ? _mm512_loadu_si512(at + 4 * kSplitTileBytes) : zero;
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        const auto* digits = reinterpret_cast<const int32_t*>(a + r * kRow + quad * 4);
-        const __m512i x0 = _mm512_set1_epi32(digits[0]), x1 = _mm512_set1_epi32(digits[kSplitTileBytes / 4]);
-        const __m512i x2 = _mm512_set1_epi32(digits[2 * kSplitTileBytes / 4]);
-        RowSums& row = sums[r];
-        row.high = _mm512_dpbusd_epi32(row.high, x0, w0);
-        row.middle[0] = _mm512_dpbusd_epi32(row.middle[0], x0, w1);
-        if constexpr (kLowest) row.low[0] = _mm512_dpbusd_epi32(row.low[0], x0, w2);
-        row.middle[1] = _mm512_dpbusd_epi32(row.middle[1], x1, w0);
-        row.low[1] = _mm512_dpbusd_epi32(row.low[1], x1, w1);
-        row.low[2] = _mm512_dpbusd_epi32(row.low[2], x2, w0);
-      }
-    }
-  }
-  // The offset of 128 of each digit of A met each digit of B once.
-  __m512i surplus[kSplitDigits];
-  __m512i sum = zero;
-  for (int i = 0; i < kSplitDigits; ++i) {
-    if (i < kDigits) sum = _mm512_add_epi32(sum, _mm512_loadu_si512(columns.sums[i] + tile * 16));
-    surplus[i] = _mm512_slli_epi32(sum, 7);
-  }
-  constexpr int64_t kSums = kSplitRows * kSplitColumns;
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
-    const RowSums& row = sums[r];
-    const __m512i middle = _mm512_add_epi32(row.middle[0], row.middle[1]);
-    const __m512i low = _mm512_add_epi32(_mm512_add_epi32(row.low[0], row.low[1]), row.low[2]);
-    int32_t* to = t.sums + r * kSplitColumns + tile * 16;
-    _mm512_storeu_si512(to, _mm512_sub_epi32(row.high, surplus[0]));
-    _mm512_storeu_si512(to + kSums, _mm512_sub_epi32(middle, surplus[1]));
-    _mm512_storeu_si512(to + 2 * kSums, _mm512_sub_epi32(low, surplus[2]));
-  }
-}
-
-SDX_AMX void multiply_few(const SplitTile& t, int64_t rows, const SplitColumns& columns) {
-  using TileFn = void (*)(const SplitTile&, const SplitColumns&, int64_t);
-  static constexpr TileFn kTiles[2][kSplitFewRows + 1] = {{nullptr, few_tile<2, 1>, few_tile<2, 2>, few_tile<2, 3>},
-                                                          {nullptr, few_tile<3, 1>, few_tile<3, 2>, few_tile<3, 3>}};
-  for (int64_t tile = 0; tile < 2; ++tile) kTiles[t.b_digits - 2][rows](t, columns, tile);
-}
-
-SDX_AMX int32_t multiply_digit(const std::byte* a, bool offset, const std::byte* b, int64_t blocks) {
-  const __m512i flip = flip_of(offset), ones = _mm512_set1_epi8(1);
-  __m512i sum = _mm512_setzero_si512(), surplus = sum;
-  for (int64_t block = 0; block < blocks; ++block, a += kSplitGroupBytes, b += kSplitDepth) {
-    const __m512i x = _mm512_xor_si512(_mm512_loadu_si512(a), flip), w = _mm512_loadu_si512(b);
-    sum = _mm512_dpbusd_epi32(sum, x, w);
-    surplus = _mm512_dpbusd_epi32(surplus, ones, w);
-  }
-  return _mm512_reduce_add_epi32(_mm512_sub_epi32(sum, _mm512_slli_epi32(surplus, 7)));
-}
-
-SDX_AMX void combine(const SplitParts& parts, float* to) {
-  const __m512 lower = _mm512_set1_ps(0x1p-8f);
-  const __m512 most = _mm512_set1_ps(std::numeric_limits<float>::max());
-  constexpr int64_t kSums = kSplitRows * kSplitColumns;
-  for (int64_t column = 0; column < kSplitColumns; column += 16) {
-    const __m512 scale = _mm512_loadu_ps(parts.column_scales + column);
-    for (int64_t r = 0; r < parts.rows; ++r) {
-      const int32_t* sums = parts.sums + r * kSplitColumns + column;
-      const __m512 high = _mm512_cvtepi32_ps(_mm512_loadu_si512(sums));
-      const __m512 middle = _mm512_cvtepi32_ps(_mm512_loadu_si512(sums + kSums));
-      const __m512 low = _mm512_cvtepi32_ps(_mm512_loadu_si512(sums + 2 * kSums));
-      const __m512 sum = _mm512_fmadd_ps(_mm512_fmadd_ps(low, lower, middle), lower, high);
-      // The second operand stays where it is NaN.
-      const __m512 both = _mm512_min_ps(most, _mm512_mul_ps(_mm512_set1_ps(parts.row_scales[r]), scale));
-      float* at = to + r * kSplitColumns + column;
-      const __m512 before = parts.add ? _mm512_loadu_ps(at) : _mm512_setzero_ps();
-      _mm512_storeu_ps(at, _mm512_fmadd_ps(sum, both, before));
-    }
-  }
-}
-
 // The processor has the units, and the system lets this process keep their state.
 bool usable() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
   constexpr unsigned kTile = 1u << 24, kBytes = 1u << 25;
   if ((d & kTile) == 0 || (d & kBytes) == 0) return false;
-  if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") ||
-      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vnni")) {
-    return false;
-  }
   constexpr long kRequestPermission = 0x1023, kTileData = 18;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
@@ -436,10 +137,17 @@ bool usable() {
 }  // namespace
 
 const SplitKernels* amx_split_kernels() {
-  static const SplitKernels kernels = {largest, largest_columns, pack_rows,    pack_block, pack_pixels,    begin,
-                                       end,     multiply,        multiply_few, combine,    multiply_digit, turn};
-  static const bool available = usable();
-  return available ? &kernels : nullptr;
+  static const bool available = vnni_split_kernels() != nullptr && usable();
+  if (!available) return nullptr;
+  static const SplitKernels kernels = [] {
+    SplitKernels all = *vnni_split_kernels();
+    all.few_rows = kFewRows;
+    all.begin = begin;
+    all.end = end;
+    all.multiply = multiply;
+    return all;
+  }();
+  return &kernels;
 }
 
 }  // namespace sdx::kernels

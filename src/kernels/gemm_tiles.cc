@@ -76,9 +76,9 @@ void tile(const TileArgs& args) {
     if constexpr (kRows > 3) {
 #pragma GCC unroll 16
       for (int j = 0; j < kPanels; ++j) {
-        const T* ahead = b + j * panel_stride + kAhead * b_stride;
+        const T* soon = b + j * panel_stride + kAhead * b_stride;
         for (int line = 0; line < kPanelBytes; line += 64) {
-          hwy::Prefetch(reinterpret_cast<const char*>(ahead) + line);
+          hwy::Prefetch(reinterpret_cast<const char*>(soon) + line);
         }
       }
     }

@@ -30,18 +30,23 @@ Isa from_target(int64_t target) {
   }
 }
 
-// Matrix units stand beside the sets that Highway chooses from.
-std::atomic<bool> units_allowed = true;
+// Instructions on bytes stand beside the sets that Highway chooses from.
+std::atomic<bool> units_allowed = true, bytes_allowed = true;
 
 }  // namespace
 
-const SplitKernels* split_kernels() {
+const SplitKernels* unit_kernels() {
   return units_allowed.load(std::memory_order_relaxed) ? amx_split_kernels() : nullptr;
+}
+const SplitKernels* split_kernels() {
+  if (const SplitKernels* kernels = unit_kernels()) return kernels;
+  return bytes_allowed.load(std::memory_order_relaxed) ? vnni_split_kernels() : nullptr;
 }
 
 std::string_view isa_name(Isa isa) {
   switch (isa) {
     case Isa::kAmx: return "amx";
+    case Isa::kVnni: return "vnni";
     case Isa::kAvx512: return "avx512";
     case Isa::kAvx2: return "avx2";
     case Isa::kSse4: return "sse4";
@@ -52,7 +57,8 @@ std::string_view isa_name(Isa isa) {
 }
 
 Isa active_isa() {
-  if (split_kernels() != nullptr) return Isa::kAmx;
+  if (unit_kernels() != nullptr) return Isa::kAmx;
+  if (split_kernels() != nullptr) return Isa::kVnni;
   return from_target(HWY_DYNAMIC_DISPATCH(compiled_target)());
 }
 
@@ -60,12 +66,14 @@ std::vector<Isa> available_isas() {
   std::vector<Isa> isas;
   for (int64_t target : hwy::SupportedAndGeneratedTargets()) isas.push_back(from_target(target));
   if (isas.empty()) isas.push_back(from_target(HWY_DYNAMIC_DISPATCH(compiled_target)()));
+  if (vnni_split_kernels() != nullptr) isas.insert(isas.begin(), Isa::kVnni);
   if (amx_split_kernels() != nullptr) isas.insert(isas.begin(), Isa::kAmx);
   return isas;
 }
 
 void limit_isa(Isa best) {
   units_allowed = best == Isa::kOther || best >= Isa::kAmx;
+  bytes_allowed = best == Isa::kOther || best >= Isa::kVnni;
   int64_t disabled = 0;
   for (int64_t target : {HWY_AVX3_DL, HWY_AVX3, HWY_AVX2, HWY_SSE4}) {
     if (best != Isa::kOther && from_target(target) > best) disabled |= target;

@@ -36,9 +36,10 @@
 namespace sdx::kernels {
 
 /// Instruction sets, worst first.
-enum class Isa : uint8_t { kOther, kNeon, kSse4, kAvx2, kAvx512, kAmx };
+enum class Isa : uint8_t { kOther, kNeon, kSse4, kAvx2, kAvx512, kVnni, kAmx };
 
-/// "sse4", "avx2", "avx512", "amx" (AVX-512 and matrix units for bytes), "neon" or "other".
+/// "sse4", "avx2", "avx512", "vnni" (AVX-512 with products of bytes), "amx" (that and matrix units for bytes), "neon"
+/// or "other".
 std::string_view isa_name(Isa isa);
 
 /// The instruction set that kernels use now.

@@ -24,5 +24,9 @@ endif()
 target_compile_definitions(sdx_kernels PRIVATE ${hwy_targets})
 
 # GCC 12 takes the undefined operands inside its own AVX-512 intrinsics for uninitialised variables.
-set_property(SOURCE ${CMAKE_CURRENT_SOURCE_DIR}/kernels/gemm_split_amx.cc ${CMAKE_CURRENT_SOURCE_DIR}/kernels/gemm_int8_vnni.cc
+set_property(SOURCE ${CMAKE_CURRENT_SOURCE_DIR}/kernels/gemm_split_amx.cc ${CMAKE_CURRENT_SOURCE_DIR}/kernels/gemm_split_vnni.cc
+             ${CMAKE_CURRENT_SOURCE_DIR}/kernels/gemm_int8_vnni.cc
              APPEND PROPERTY COMPILE_OPTIONS -Wno-uninitialized $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+# With it, GCC 12 stores accumulators that are used after the loop in each of its turns.
+set_property(SOURCE ${CMAKE_CURRENT_SOURCE_DIR}/kernels/gemm_split_vnni.cc
+             APPEND PROPERTY COMPILE_OPTIONS $<$<CXX_COMPILER_ID:GNU>:-fno-tree-pre>)

@@ -63,7 +63,7 @@ int64_t probe_multiply_add(int64_t rounds, float* sink) {
   return HWY_DYNAMIC_DISPATCH(probe_multiply_add)(rounds, sink);
 }
 int64_t probe_units(int64_t rounds) {
-  const SplitKernels* kernels = split_kernels();
+  const SplitKernels* kernels = unit_kernels();
   if (kernels == nullptr) return 0;
   constexpr int64_t kBlocks = 4;
   alignas(64) std::byte a[kBlocks * kSplitGroupBytes], b[kBlocks * kSplitPanelBytes];

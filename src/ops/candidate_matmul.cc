@@ -32,7 +32,7 @@ void infer_candidates(InferContext& c) {
   c.require_rank(0, 1);
   if (a.k < 0 || a.n < 0) c.invalid("attributes 'k' and 'n' are ", a.k, " and ", a.n, " but must be >= 0");
   if (a.exact < 1) c.invalid("attribute 'exact' is ", a.exact, " but must be >= 1");
-  if (!kernels::gemm_splits()) c.invalid("split weights, but the instruction set in use has no matrix units");
+  if (!kernels::gemm_splits()) c.invalid("split weights, but the instruction set in use does not multiply bytes");
   if (c.input(1).shape.has_rank()) {
     const auto bytes = static_cast<int64_t>(kernels::gemm_packed_bytes(a.k, a.n, WeightType::kSplitApart));
     c.require_equal(c.input(1).shape.count(), bytes,

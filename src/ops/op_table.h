@@ -15,8 +15,8 @@ const ir::Op& get(std::string_view name, std::string_view domain = "");
 /// Every operator, ordered by domain and name.
 std::span<const ir::Op* const> all();
 
-/// Whether this machine has matrix units for weights split into bytes.
-bool has_matrix_units();
+/// Whether products are faster with weights split into bytes: on matrix units always, elsewhere at most for few rows.
+bool has_fast_bytes(bool few_rows);
 
 /// The domain of operators of our own, which only rewriting makes.
 inline constexpr std::string_view kOwnDomain = "sardonyx";

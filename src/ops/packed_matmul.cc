@@ -12,7 +12,7 @@ using kernels::WeightType;
 struct PackAttrs {
   bool transposed = false;         ///< the weight is stored as [n, k]
   DType type = DType::kUndefined;  ///< of the packed elements: float32, float16, bfloat16; undefined: as they are
-  bool split = false;              ///< float32 as three bytes and a scale for each column, for matrix units
+  bool split = false;              ///< float32 as three bytes and a scale for each column
   bool apart = false;              ///< the lowest of the three bytes apart, as CandidateMatMul has it
   bool operator==(const PackAttrs&) const = default;
   static constexpr auto fields() {
@@ -27,7 +27,7 @@ void check_type(const InferContext& c, DType type, bool split) {
   }
   if (!split) return;
   if (type != DType::kF32) c.invalid("split elements of type ", dtype_name(type), "; only float32 is split");
-  if (!kernels::gemm_splits()) c.invalid("split weights, but the instruction set in use has no matrix units");
+  if (!kernels::gemm_splits()) c.invalid("split weights, but the instruction set in use does not multiply bytes");
 }
 
 WeightType weight_type(DType type, bool split) {
@@ -225,6 +225,6 @@ const Op kFamily[] = {
 
 std::span<const Op> packed_matmul_family() { return kFamily; }
 
-bool has_matrix_units() { return kernels::gemm_splits(); }
+bool has_fast_bytes(bool few_rows) { return few_rows ? kernels::gemm_splits() : kernels::gemm_has_units(); }
 
 }  // namespace sdx::ops

@@ -99,6 +99,7 @@ class Match {
 
   ir::ValueId root = ir::kNone;
   std::vector<ir::NodeId> nodes;  ///< matched nodes, the root's first
+  bool few_rows = false;          ///< Options::few_rows
 
  private:
   friend class Matcher;

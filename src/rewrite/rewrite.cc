@@ -85,6 +85,7 @@ class Driver {
     const ValueId root = outputs[index];
     auto found = match(graph_, pattern, root, rule.name(), progress_.stable);
     if (!found) return false;
+    found->few_rows = progress_.options.few_rows;
     if (std::string reason = hazard(rule, *found); !reason.empty()) return miss(rule, id, reason);
     if (std::string reason = rule.failed_condition(*found); !reason.empty()) return miss(rule, id, reason);
     const ValueId result = rule.replacement()(*found);

@@ -200,7 +200,7 @@ TEST(Gemm, HalfWeights) {
 // Runs the body on the instruction sets that multiply split weights.
 template <class Body>
 void for_each_splitting_isa(const Body& body) {
-  if (!gemm_splits()) GTEST_SKIP() << "no matrix units on this machine";
+  if (!gemm_splits()) GTEST_SKIP() << "this machine does not multiply bytes";
   for_each_isa([&] {
     if (gemm_splits()) body();
   });

@@ -104,7 +104,7 @@ TEST(PackedMatMulGroup, GivesTheBitsOfItsProducts) {
   const auto& group = get("PackedMatMulGroup", kOwnDomain);
   const int64_t k = 70, n = 50;
   for (const bool split : {false, true}) {
-    if (split && !has_matrix_units()) continue;
+    if (split && !has_fast_bytes(true)) continue;
     for (const Extents& shape : {Extents{1, k}, Extents{2, 3, k}, Extents{1, 150, k}, Extents{0, k}}) {
       const ir::AttrMap attrs = {{"k", k}, {"n", n}, {"split", int64_t{split}}, {"alpha", 0.5f}};
       ir::AttrMap of_group = attrs;
@@ -152,7 +152,7 @@ std::pair<float, float> differences(const Tensor& y, const Tensor& expected, int
 }
 
 TEST(CandidateMatMul, HasTheLargestExactlyAndTheOthersClosely) {
-  if (!has_matrix_units()) GTEST_SKIP() << "no matrix units on this machine";
+  if (!has_fast_bytes(true)) GTEST_SKIP() << "this machine does not multiply bytes";
   const auto &pack = get("PackMatrix", kOwnDomain), &candidates = get("CandidateMatMul", kOwnDomain);
   const auto& packed = get("PackedMatMul", kOwnDomain);
   const int64_t k = 200, exact = 20;
@@ -178,7 +178,7 @@ TEST(CandidateMatMul, HasTheLargestExactlyAndTheOthersClosely) {
 }
 
 TEST(CandidateMatMul, GivesARowTheSameBitsInAnyBatch) {
-  if (!has_matrix_units()) GTEST_SKIP() << "no matrix units on this machine";
+  if (!has_fast_bytes(true)) GTEST_SKIP() << "this machine does not multiply bytes";
   const auto &pack = get("PackMatrix", kOwnDomain), &candidates = get("CandidateMatMul", kOwnDomain);
   const int64_t k = 130, n = 3000, rows = 21;
   const Tensor x = random_tensor({rows, k}, 4);
@@ -194,7 +194,7 @@ TEST(CandidateMatMul, GivesARowTheSameBitsInAnyBatch) {
 }
 
 TEST(CandidateMatMul, LeavesWhatIsNoNumber) {
-  if (!has_matrix_units()) GTEST_SKIP() << "no matrix units on this machine";
+  if (!has_fast_bytes(true)) GTEST_SKIP() << "this machine does not multiply bytes";
   const auto &pack = get("PackMatrix", kOwnDomain), &candidates = get("CandidateMatMul", kOwnDomain);
   const int64_t k = 64, n = 100;
   Tensor x = random_tensor({2, k}, 6), w = random_tensor({k, n}, 7);

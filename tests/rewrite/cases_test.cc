@@ -9,6 +9,7 @@
 
 #include "engine/execution.h"
 #include "ir/text.h"
+#include "kernels/isa.h"
 #include "ops/op_table.h"
 #include "rewrite/rewrite.h"
 #include "rewrite/rule.h"
@@ -21,11 +22,12 @@ namespace fs = std::filesystem;
 /// A case: its name, the rules it is about, the graph, and the operators that must be left.
 struct Case {
   std::string file, name, rule, before, after;
-  bool needs_units = false;
+  std::string machine;    ///< the instruction set that it is about; "": any
+  bool few_rows = false;  ///< rewrite::Options::few_rows
 };
 
 /// Cases begin with "case NAME", then "rule NAME", "before" and a graph, "after" and the operators left, in order;
-/// "needs matrix units" stands before the rule where only some machines apply it.
+/// "machine ISA" stands before the rule where an instruction set decides, "few rows" where that option is set.
 std::vector<Case> read_cases(const fs::path& path) {
   std::ifstream in(path);
   std::vector<Case> cases;
@@ -36,8 +38,10 @@ std::vector<Case> read_cases(const fs::path& path) {
       section = nullptr;
     } else if (line.starts_with("rule ")) {
       cases.back().rule = line.substr(5);
-    } else if (line == "needs matrix units") {
-      cases.back().needs_units = true;
+    } else if (line.starts_with("machine ")) {
+      cases.back().machine = line.substr(8);
+    } else if (line == "few rows") {
+      cases.back().few_rows = true;
     } else if (line == "before") {
       section = &cases.back().before;
     } else if (line == "after") {
@@ -100,14 +104,29 @@ std::vector<Value> run(ir::Graph graph, const std::vector<Value>& inputs) {
   return execution.run(inputs, {}, {}, {});
 }
 
-class RewriteCase : public testing::TestWithParam<Case> {};
+class RewriteCase : public testing::TestWithParam<Case> {
+ protected:
+  void TearDown() override { kernels::limit_isa(kernels::Isa::kOther); }
+
+  /// Limits kernels to that instruction set; false where this machine lacks it.
+  static bool use(const std::string& machine) {
+    for (const kernels::Isa isa : kernels::available_isas()) {
+      if (kernels::isa_name(isa) != machine) continue;
+      kernels::limit_isa(isa);
+      return true;
+    }
+    return machine.empty();
+  }
+};
 
 TEST_P(RewriteCase, LeavesTheOperatorsAndComputesTheSame) {
   const Case& c = GetParam();
-  if (c.needs_units && !ops::has_matrix_units()) GTEST_SKIP() << "no matrix units on this machine";
+  if (!use(c.machine)) GTEST_SKIP() << "this machine lacks " << c.machine;
   auto find = [](std::string_view domain, std::string_view name) { return ops::find(domain, name); };
   rewrite::Report report;
-  ir::Graph after = rewrite::rewrite(ir::parse(c.before, find), {}, report);
+  rewrite::Options options;
+  options.few_rows = c.few_rows;
+  ir::Graph after = rewrite::rewrite(ir::parse(c.before, find), options, report);
   EXPECT_EQ(operators(after), words(c.after)) << ir::print(after);
   const bool negative = c.rule.starts_with("not ");
   const std::string rule = negative ? c.rule.substr(4) : c.rule;

@@ -61,12 +61,13 @@ Rule pack_gemm() {
       });
 }
 
-// PackedMatMul(x, PackMatrix(w), ...) => the same for matrix units: weights and x as numbers of three bytes
+// PackedMatMul(x, PackMatrix(w), ...) => the same with weights and x as numbers of three bytes
 Rule split_products() {
   return layout("split-products")
       .match(op_prefix_in(ops::kOwnDomain, "PackedMatMul",
                           {any("x"), op_in(ops::kOwnDomain, "PackMatrix", {constant("w")}, "pack")}, "product"))
-      .when("the machine has matrix units", [](const Match&) { return ops::has_matrix_units(); })
+      .when("the machine has matrix units, or multiplies bytes and most runs have few rows",
+            [](const Match& m) { return ops::has_fast_bytes(m.few_rows); })
       .when("the product is not split yet", [](const Match& m) { return m.attr<int64_t>("product", "split", 0) == 0; })
       .when("the weights are kept as float32",
             [](const Match& m) { return m.attr<int64_t>("product", "type", 0) == kF32; })
