@@ -238,7 +238,13 @@ GemmPlan gemm_plan(const Gemm& gemm, int threads) {
   const int64_t narrowest = gemm.packed_b == nullptr && plan.row_block >= 32 ? 512 : 128;
   int64_t fewest = std::max(ceil_div(kWork, work), ceil_div(narrowest, width));
   fewest = std::min(round_up(fewest, kGemmMaxPanels), panels);
-  const int64_t wanted = threads > 1 ? ceil_div(4 * threads, plan.row_blocks) : 1;
+  int64_t wanted = threads > 1 ? ceil_div(4 * threads, plan.row_blocks) : 1;
+  // Cut on while threads would wait for the last of them for more than a sixteenth of the time.
+  const auto waits = [&] {
+    const int64_t tiles = plan.row_blocks * wanted;
+    return 16 * (ceil_div(tiles, threads) * threads - tiles) > tiles;
+  };
+  while (waits() && (wanted + 1) * fewest <= panels) ++wanted;
   plan.panel_block = std::max(fewest, round_up(ceil_div(panels, wanted), kGemmMaxPanels));
   plan.column_blocks = ceil_div(panels, plan.panel_block);
   plan.scratch_bytes =
