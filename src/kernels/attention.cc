@@ -184,7 +184,16 @@ int64_t attention_row_block(const AttentionShape& shape) {
   // Packed queries and accumulators take at most about half of the second-level cache.
   const int64_t width = gemm_tiles().panel_columns;
   const int64_t fit = 128 * 1024 / std::max<int64_t>(shape.d + shape.dv, 1) / width * width;
-  return std::min(std::clamp<int64_t>(fit, width, 256), round_up(std::max<int64_t>(shape.sq, 1), width));
+  return std::min(std::clamp<int64_t>(fit, width, 512), round_up(std::max<int64_t>(shape.sq, 1), width));
+}
+
+int64_t attention_row_block(const AttentionShape& shape, int64_t heads, int threads) {
+  constexpr int64_t kFewest = 128;
+  const int64_t width = gemm_tiles().panel_columns;
+  const int64_t most = attention_row_block(shape);
+  int64_t blocks = std::max<int64_t>(ceil_div(shape.sq, most), 1);
+  while (heads * blocks < 4 * threads && ceil_div(shape.sq, blocks) > kFewest) blocks *= 2;
+  return std::min(most, std::max(round_up(ceil_div(shape.sq, blocks), width), width));
 }
 
 size_t attention_scratch_bytes(const AttentionShape& shape) {

@@ -47,8 +47,10 @@ struct AttentionHead {
   int64_t out_stride = 0;
 };
 
-/// Query rows that one call should get at most.
+/// Query rows that one call gets at most: keys and values are packed anew for each.
 int64_t attention_row_block(const AttentionShape& shape);
+/// Those that calls for so many heads should get, so that all threads have work.
+int64_t attention_row_block(const AttentionShape& shape, int64_t heads, int threads);
 
 /// Scratch bytes of one worker (aligned to 64) for calls of at most attention_row_block(shape) rows.
 size_t attention_scratch_bytes(const AttentionShape& shape);

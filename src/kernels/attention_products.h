@@ -70,14 +70,12 @@ class SplitProducts {
   };
   void pack_groups(const Rows& rows, std::byte* packed, float* scales);
   void pack_blocks(float* rows, int64_t depths, SplitColumns& columns, std::byte* packed);
-  void multiply(SplitTile tile, int64_t groups, int64_t group_bytes, SplitParts parts, float* to);
 
   const AttentionExtents extents_;
   const AttentionHead& head_;
   const SplitKernels& kernels_;
   std::byte *queries_, *packed_k_, *packed_v_, *weights_;
   float *key_scales_, *value_scales_, *turned_;
-  SplitSums* sums_;  ///< two
   int64_t keys_ = 0;
 };
 

@@ -24,25 +24,6 @@ int64_t turned_floats(const AttentionExtents& e) {
 
 SplitColumns& columns_of(std::byte* panel) { return *reinterpret_cast<SplitColumns*>(panel); }
 
-// What is left of the last group while the units are at the next one.
-struct Pending {
-  const SplitKernels& kernels;
-  SplitParts parts = {};
-  float* to = nullptr;
-
-  void finish(int64_t rows) {
-    rows = std::min(rows, parts.rows);
-    if (rows <= 0) return;
-    SplitParts now = parts;
-    now.rows = rows;
-    kernels.combine(now, to);
-    parts.sums += rows * kSplitColumns;
-    parts.row_scales += rows;
-    parts.rows -= rows;
-    to += rows * kSplitColumns;
-  }
-};
-
 }  // namespace
 
 bool SplitProducts::fit(const AttentionShape& shape) {
@@ -52,8 +33,8 @@ bool SplitProducts::fit(const AttentionShape& shape) {
 }
 
 int64_t SplitProducts::floats(const AttentionExtents& e) {
-  const int64_t bytes = e.panels * panel_bytes(e.d) + groups_bytes(e.keys, e.d) + groups_bytes(e.dv, e.keys) +
-                        panel_bytes(e.keys) + 2 * static_cast<int64_t>(sizeof(SplitSums));
+  const int64_t bytes =
+      e.panels * panel_bytes(e.d) + groups_bytes(e.keys, e.d) + groups_bytes(e.dv, e.keys) + panel_bytes(e.keys);
   const int64_t scales = round_up(e.keys, kSplitRows) + round_up(e.dv, kSplitRows);
   return bytes / static_cast<int64_t>(sizeof(float)) + scales + turned_floats(e);
 }
@@ -64,8 +45,7 @@ SplitProducts::SplitProducts(const AttentionExtents& e, const AttentionHead& hea
   packed_k_ = queries_ + e.panels * panel_bytes(e.d);
   packed_v_ = packed_k_ + groups_bytes(e.keys, e.d);
   weights_ = packed_v_ + groups_bytes(e.dv, e.keys);
-  sums_ = reinterpret_cast<SplitSums*>(weights_ + panel_bytes(e.keys));
-  key_scales_ = reinterpret_cast<float*>(sums_ + 2);
+  key_scales_ = reinterpret_cast<float*>(weights_ + panel_bytes(e.keys));
   value_scales_ = key_scales_ + round_up(e.keys, kSplitRows);
   turned_ = value_scales_ + round_up(e.dv, kSplitRows);
   kernels_.begin(kSplitRows);
@@ -119,32 +99,14 @@ void SplitProducts::place_keys(int64_t key, int64_t keys) {
   }
 }
 
-// to [groups * kSplitRows][kSplitColumns]; parts: what all groups share, and the scales of the first one's rows.
-void SplitProducts::multiply(SplitTile tile, int64_t groups, int64_t group_bytes, SplitParts parts, float* to) {
-  Pending pending{kernels_};
-  tile.context = &pending;
-  tile.meanwhile = [](void* context) { static_cast<Pending*>(context)->finish(kSplitRows / 2); };
-  for (int64_t group = 0; group < groups; ++group, tile.a += group_bytes) {
-    tile.sums = &sums_[group % 2][0][0][0];
-    kernels_.multiply(tile);
-    pending.finish(kSplitRows);
-    pending.parts = parts;
-    pending.parts.sums = tile.sums;
-    pending.parts.rows = kSplitRows;
-    pending.parts.row_scales = parts.row_scales + group * kSplitRows;
-    pending.to = to + group * kSplitRows * kSplitColumns;
-  }
-  pending.finish(kSplitRows);
-}
-
 void SplitProducts::scores(int64_t panel, int64_t visible, float* scores) {
   std::byte* queries = queries_ + panel * panel_bytes(extents_.d);
   SplitTile tile = split_tile();
   tile.a = packed_k_;
   tile.b = queries + kHeaderBytes;
   tile.blocks = split_blocks(extents_.d);
-  multiply(tile, ceil_div(visible, kSplitRows), tile.blocks * kSplitGroupBytes,
-           {nullptr, 0, key_scales_, columns_of(queries).scales, false}, scores);
+  kernels_.multiply_groups(tile, ceil_div(visible, kSplitRows), tile.blocks * kSplitGroupBytes,
+                           {nullptr, kSplitRows, key_scales_, columns_of(queries).scales, false}, scores);
 }
 
 void SplitProducts::values(int64_t visible, float* weights, float* acc) {
@@ -153,8 +115,8 @@ void SplitProducts::values(int64_t visible, float* weights, float* acc) {
   tile.a = packed_v_;
   tile.b = weights_ + kHeaderBytes;
   tile.blocks = split_blocks(visible);
-  multiply(tile, ceil_div(extents_.dv, kSplitRows), split_blocks(keys_) * kSplitGroupBytes,
-           {nullptr, 0, value_scales_, columns_of(weights_).scales, true}, acc);
+  kernels_.multiply_groups(tile, ceil_div(extents_.dv, kSplitRows), split_blocks(keys_) * kSplitGroupBytes,
+                           {nullptr, kSplitRows, value_scales_, columns_of(weights_).scales, true}, acc);
 }
 
 }  // namespace sdx::kernels

@@ -68,7 +68,7 @@ struct Layout {
   Layout(const ConvShape& s, const Grid& grid) {
     pixels = grid.pixel_bytes(s);
     offsets = ceil_div(blocks_of(s) * 8, 64) * 64;
-    sums = sizeof(SplitSums);
+    sums = 2 * sizeof(SplitSums);
     acc = (grid.groups + 1) * kSplitRows * kSplitColumns * 4;
     turned = kSplitColumns * pitch(grid) * 4;
   }
@@ -83,7 +83,7 @@ class Tile {
     pixels_ = static_cast<std::byte*>(scratch);
     offsets_ = reinterpret_cast<int64_t*>(pixels_ + layout_.pixels);
     sums_ = reinterpret_cast<SplitSums*>(pixels_ + layout_.pixels + layout_.offsets);
-    acc_ = reinterpret_cast<float*>(sums_ + 1);
+    acc_ = reinterpret_cast<float*>(sums_ + 2);
     turned_ = acc_ + layout_.acc / 4;
     const int64_t taps = taps_of(shape_);
     for (int64_t block = 0; block < blocks_of(shape_); ++block) {
@@ -187,13 +187,15 @@ class Tile {
     tile.a_blocks = offsets_;
     tile.b = b + kHeaderBytes;
     tile.blocks = blocks_of(shape_);
-    tile.sums = &(*sums_)[0][0][0];
     for (int64_t group = 0; group * grid_.height < columns_; ++group) {
       tile.a = pixels_ + group_offset(row * grid_.groups + group);
+      tile.sums = &sums_[group % 2][0][0][0];
       kernels_.multiply(tile);
-      kernels_.combine({tile.sums, grid_.height, scales_, columns_of(panel).scales, false},
-                       acc_ + group * grid_.height * kSplitColumns);
+      // They become floats while the units are at the next group.
+      tile.before = {tile.sums, grid_.height, scales_, columns_of(panel).scales, false};
+      tile.before_to = acc_ + group * grid_.height * kSplitColumns;
     }
+    kernels_.combine(tile.before, tile.before_to);
   }
 
   void finish(int64_t panel, int64_t row) {
@@ -240,9 +242,9 @@ class Tile {
   const Layout layout_;
   std::byte* pixels_;  ///< [blocks of channels][in_rows][in_columns]
   int64_t* offsets_;   ///< of blocks of depth
-  SplitSums* sums_;
-  float* acc_;     ///< [groups][height][kSplitColumns]
-  float* turned_;  ///< [kSplitColumns][pitch]
+  SplitSums* sums_;    ///< two
+  float* acc_;         ///< [groups][height][kSplitColumns]
+  float* turned_;      ///< [kSplitColumns][pitch]
   int64_t plane_ = 0, group_ = 0, row_ = 0, column_ = 0, rows_ = 0, columns_ = 0;
   float scales_[kSplitRows] = {};  ///< the scale of the pixels, for each row of a group
 };

@@ -60,6 +60,7 @@ class Tiles {
     if (!few(gemm.m)) kernels_.begin(groups_.height);
   }
   ~Tiles() {
+    kernels_.combine(pending_parts(), acc_);
     finish(pending_.rows);
     if (!few(gemm_.m)) kernels_.end();
   }
@@ -78,12 +79,12 @@ class Tiles {
   }
 
  private:
-  // Sums on their way to C.
+  // A group on its way to C.
   struct Pending {
     const SplitSums* sums = nullptr;
     int64_t row = 0, rows = 0, panel = 0;
     int64_t done = 0;     ///< rows
-    int64_t at_once = 0;  ///< rows for each half block of the next product
+    int64_t at_once = 0;  ///< rows after each product of the next group
   };
 
   const std::byte* panel_at(int64_t panel) const {
@@ -102,12 +103,17 @@ class Tiles {
     place_ahead(row, panel, tile);
     const int64_t rows = std::min(groups_.height, gemm_.m - row);
     if (few(gemm_.m)) {
+      kernels_.combine(pending_parts(), acc_);
       kernels_.multiply_few(tile, rows, *reinterpret_cast<const SplitColumns*>(b));
     } else {
       // The vector units finish the last group while the matrix units are at this one; without an activation there is
       // less to hide than the calls cost.
+      tile.before = pending_parts();
+      tile.before_to = acc_;
       if (gemm_.epilogue.activation != Activation::kNone) {
-        pending_.at_once = ceil_div(pending_.rows, std::max<int64_t>(2 * tile.blocks, 1));
+        // Sums become floats in the first blocks.
+        const int64_t calls = 2 * tile.blocks - ceil_div(pending_.rows, 6);
+        pending_.at_once = ceil_div(pending_.rows, std::max<int64_t>(calls, 1));
         tile.context = this;
         tile.meanwhile = [](void* context) {
           auto& self = *static_cast<Tiles*>(context);
@@ -120,20 +126,26 @@ class Tiles {
     pending_ = {&sums, row, rows, panel};
   }
 
-  // The next `rows` rows of what is pending.
+  SplitParts pending_parts() const {
+    if (pending_.rows == 0) return {};
+    const auto& columns = *reinterpret_cast<const SplitColumns*>(panel_at(pending_.panel));
+    return {&(*pending_.sums)[0][0][0], pending_.rows, row_scales_ + pending_.row, columns.scales, false};
+  }
+
+  // The next `rows` rows of what is pending, which are floats already.
   void finish(int64_t rows) {
     rows = std::min(rows, pending_.rows - pending_.done);
     if (rows <= 0) return;
     const auto& columns = *reinterpret_cast<const SplitColumns*>(panel_at(pending_.panel));
     const int64_t row = pending_.row + pending_.done, column = pending_.panel * kSplitColumns;
-    kernels_.combine({&(*pending_.sums)[0][pending_.done][0], rows, row_scales_ + row, columns.scales, false}, acc_);
+    float* acc = acc_ + pending_.done * kSplitColumns;
     for (int64_t r = 0; r < rows; ++r) {
       if (!std::isnan(row_scales_[row + r])) continue;
-      std::fill_n(acc_ + r * kSplitColumns, kSplitColumns, 0.0f);
+      std::fill_n(acc + r * kSplitColumns, kSplitColumns, 0.0f);
       const MatrixView at = {gemm_.a.data + (row + r) * gemm_.a.row_stride, gemm_.a.row_stride, gemm_.a.column_stride};
-      split_plain_row(at, gemm_.k, digits_of(pending_.panel), columns, acc_ + r * kSplitColumns);
+      split_plain_row(at, gemm_.k, digits_of(pending_.panel), columns, acc + r * kSplitColumns);
     }
-    gemm_finish(gemm_, {acc_, kSplitColumns, row, column, rows, std::min(kSplitColumns, gemm_.n - column)});
+    gemm_finish(gemm_, {acc, kSplitColumns, row, column, rows, std::min(kSplitColumns, gemm_.n - column)});
     pending_.done += rows;
   }
 

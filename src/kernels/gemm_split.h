@@ -55,6 +55,15 @@ struct SplitGroups {
 /// Sums of products of one group and one panel, by weight.
 using SplitSums = int32_t[kSplitDigits][kSplitRows][kSplitColumns];
 
+/// Rows of SplitSums from one on, and the scales of the same rows and of the columns.
+struct SplitParts {
+  const int32_t* sums;
+  int64_t rows;
+  const float* row_scales;
+  const float* column_scales;
+  bool add = false;  ///< to what is there
+};
+
 /// Operands of one step: sums[rows][columns] = A[group] B[panel] over all blocks of depth.
 struct SplitTile {
   const std::byte* a;       ///< highest digits of the first row
@@ -68,18 +77,11 @@ struct SplitTile {
   /// What each half of the columns fetches into the cache meanwhile: split_fetches() * fetch_lines lines for each
   /// block, split_panel_bytes() apart.
   const std::byte* ahead[2];
-  int64_t fetch_lines;               ///< 0 or a power of two up to 16
-  void (*meanwhile)(void* context);  ///< null, or called twice in each block while the units are busy
+  int64_t fetch_lines;  ///< 0 or a power of two up to 16
+  SplitParts before;    ///< sums of an earlier step, which are combined between the products of this one; or no rows
+  float* before_to;
+  void (*meanwhile)(void* context);  ///< null, or called twice in each block once nothing of `before` is left
   void* context;
-};
-
-/// Rows of SplitSums from one on, and the scales of the same rows and of the columns.
-struct SplitParts {
-  const int32_t* sums;
-  int64_t rows;
-  const float* row_scales;
-  const float* column_scales;
-  bool add = false;  ///< to what is there
 };
 
 /// Rows of A that make a group: `count` of them, and zeros up to its height. `offset`: digits are stored with 128
@@ -136,10 +138,14 @@ struct SplitKernels {
                      SplitColumns& columns);
   /// Packs pixels of at most kSplitDepth channels.
   void (*pack_pixels)(const SplitPixels& pixels, std::byte* packed);
-  /// Brackets all uses of the matrix units on a thread; groups of `height` rows. These three are null without them.
+  /// Brackets all uses of the matrix units on a thread; groups of `height` rows. These four are null without them.
   void (*begin)(int64_t height);
   void (*end)();
   void (*multiply)(const SplitTile& tile);
+  /// The same for `groups` groups of A, group_bytes apart, with the sums combined: to [groups * parts.rows]
+  /// [kSplitColumns]; `parts` has the scales of all rows, and its sums are not used. Fetches nothing.
+  void (*multiply_groups)(const SplitTile& tile, int64_t groups, int64_t group_bytes, const SplitParts& parts,
+                          float* to);
   /// The same sums for up to kSplitRows rows with offset digits, without the matrix units.
   void (*multiply_few)(const SplitTile& tile, int64_t rows, const SplitColumns& columns);
   /// to[row][kSplitColumns] = (or +=) the sums with the scales of rows and columns.

@@ -1,14 +1,12 @@
 // Split products by AMX: tiles of signed bytes, summed in 32 bits by the matrix unit.
-#include "kernels/gemm_split.h"
+#include "kernels/gemm_split_combine.h"
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__)
 #include <cpuid.h>
-#include <immintrin.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// A target attribute instead of compile flags, so that nothing but these functions uses the instructions.
-#define SDX_AMX __attribute__((target("amx-tile,amx-int8")))
+#define SDX_AMX __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,amx-tile,amx-int8")))
 
 namespace sdx::kernels {
 namespace {
@@ -54,12 +52,25 @@ SDX_AMX inline void apart(const std::byte* lines) {
   for (int i = kLines; i < 6; ++i) asm volatile("nopw 0(%%rax,%%rax)" ::);
 }
 
+// Takes up to kRows rows of an earlier step's sums to floats, after a product. That has to stand between single
+// products: the processor does not look past a few of them that wait, so that what follows them all would be done after
+// them.
+template <int kRows>
+SDX_AMX inline void meanwhile(SplitCombiner& before) {
+#pragma GCC unroll 2
+  for (int i = 0; i < kRows; ++i) {
+    if (before.left() > 0) before.row();
+  }
+}
+
 // 16 columns: tiles 0 to 2 hold the sums by falling weight, 3 to 5 the digits of B, 6 and 7 those of A in turn. As many
 // loads as products: twelve for a panel, ten where its lowest digits are left out. Fetches stand apart, or they would
 // take all places for lines on their way, and loads of tiles would wait. B streams by, so that A stays in the
 // first-level cache.
 template <int kDigits, int kLines>
-SDX_AMX void multiply_columns(const SplitTile& t, int64_t columns) {
+SDX_AMX [[gnu::always_inline]] inline void multiply_columns(const SplitTile& t, int64_t columns,
+                                                            SplitCombiner& before) {
+  const bool few = t.blocks == 1;
   constexpr bool kLowest = kDigits == kSplitDigits;
   _tile_zero(0);
   _tile_zero(1);
@@ -74,29 +85,35 @@ SDX_AMX void multiply_columns(const SplitTile& t, int64_t columns) {
     _tile_loadd(6, a, row);
     apart<kLines>(ahead);
     _tile_dpbssd(0, 6, 3);
+    few ? meanwhile<2>(before) : meanwhile<1>(before);
     apart<0>(nullptr);
     _tile_stream_loadd(4, b + 2 * kSplitTileBytes, kRow);
     apart<kLines>(ahead + kFetch);
     _tile_dpbssd(1, 6, 4);
+    meanwhile<1>(before);
     apart<0>(nullptr);
     if constexpr (kLowest) {
       _tile_stream_loadd(5, b + 4 * kSplitTileBytes, kRow);
       apart<kLines>(ahead + 4 * kFetch);
       _tile_dpbssd(2, 6, 5);
+      meanwhile<1>(before);
       apart<0>(nullptr);
     }
     _tile_loadd(7, a + digit, row);
     apart<kLines>(ahead + 2 * kFetch);
     _tile_dpbssd(1, 7, 3);
+    few ? meanwhile<2>(before) : meanwhile<1>(before);
     apart<kLowest ? kLines : 0>(ahead + 5 * kFetch);
     _tile_dpbssd(2, 7, 4);
+    meanwhile<1>(before);
     apart<0>(nullptr);
     _tile_loadd(6, a + 2 * digit, row);
     apart<kLines>(ahead + 3 * kFetch);
     _tile_dpbssd(2, 6, 3);
+    meanwhile<1>(before);
     apart<0>(nullptr);
     if constexpr (kLines > 0) ahead += split_panel_bytes(kDigits);
-    if (t.meanwhile != nullptr) t.meanwhile(t.context);
+    if (before.left() <= 0 && t.meanwhile != nullptr) t.meanwhile(t.context);
   }
   constexpr int64_t kRowBytes = kSplitColumns * sizeof(int32_t), kSums = kSplitRows * kSplitColumns;
   int32_t* to = t.sums + columns * 16;
@@ -105,23 +122,47 @@ SDX_AMX void multiply_columns(const SplitTile& t, int64_t columns) {
   _tile_stored(2, to + 2 * kSums, kRowBytes);
 }
 
+template <int kDigits, int kLines>
+SDX_AMX void multiply_group(const SplitTile& t) {
+  SplitCombiner before(t.before, t.before_to);
+  multiply_columns<kDigits, kLines>(t, 0, before);
+  multiply_columns<kDigits, kLines>(t, 1, before);
+  while (before.left() > 0) before.row();
+}
+
 template <int kDigits>
-auto columns_of(int64_t fetch_lines) {
-  return fetch_lines == 0   ? multiply_columns<kDigits, 0>
-         : fetch_lines == 1 ? multiply_columns<kDigits, 1>
-         : fetch_lines == 2 ? multiply_columns<kDigits, 2>
-         : fetch_lines == 4 ? multiply_columns<kDigits, 4>
-         : fetch_lines == 8 ? multiply_columns<kDigits, 8>
-                            : multiply_columns<kDigits, 16>;
+auto group_of(int64_t fetch_lines) {
+  return fetch_lines == 0   ? multiply_group<kDigits, 0>
+         : fetch_lines == 1 ? multiply_group<kDigits, 1>
+         : fetch_lines == 2 ? multiply_group<kDigits, 2>
+         : fetch_lines == 4 ? multiply_group<kDigits, 4>
+         : fetch_lines == 8 ? multiply_group<kDigits, 8>
+                            : multiply_group<kDigits, 16>;
 }
 
 SDX_AMX void multiply(const SplitTile& t) {
-  const auto columns = t.b_digits == kSplitDigits ? columns_of<kSplitDigits>(t.fetch_lines)
-                                                  : columns_of<kSplitDigits - 1>(t.fetch_lines);
   fence();
-  columns(t, 0);
-  columns(t, 1);
+  (t.b_digits == kSplitDigits ? group_of<kSplitDigits> : group_of<kSplitDigits - 1>)(t.fetch_lines)(t);
   fence();
+}
+
+SDX_AMX void multiply_groups(const SplitTile& first, int64_t groups, int64_t group_bytes, const SplitParts& parts,
+                             float* to) {
+  alignas(64) SplitSums sums[2];
+  SplitTile t = first;
+  SplitParts none = parts;
+  none.rows = 0;
+  SplitCombiner before(none, to);
+  fence();
+  for (int64_t group = 0; group < groups; ++group, t.a += group_bytes) {
+    t.sums = &sums[group % 2][0][0][0];
+    multiply_columns<kSplitDigits, 0>(t, 0, before);
+    multiply_columns<kSplitDigits, 0>(t, 1, before);
+    fence();
+    while (before.left() > 0) before.row();
+    before.next(t.sums, parts.rows);
+  }
+  while (before.left() > 0) before.row();
 }
 
 // The processor has the units, and the system lets this process keep their state.
@@ -145,6 +186,7 @@ const SplitKernels* amx_split_kernels() {
     all.begin = begin;
     all.end = end;
     all.multiply = multiply;
+    all.multiply_groups = multiply_groups;
     return all;
   }();
   return &kernels;

@@ -1,5 +1,5 @@
 // Split products by AVX-512 VNNI: packing, the products of few rows, and what becomes of the sums.
-#include "kernels/gemm_split.h"
+#include "kernels/gemm_split_combine.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
@@ -8,9 +8,6 @@
 #include <cmath>
 #include <limits>
 #include <utility>
-
-// A target attribute instead of compile flags, so that nothing but these functions uses the instructions.
-#define SDX_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
 
 namespace sdx::kernels {
 namespace {
@@ -303,24 +300,8 @@ SDX_VNNI int32_t multiply_digit(const std::byte* a, bool offset, const std::byte
 }
 
 SDX_VNNI void combine(const SplitParts& parts, float* to) {
-  const __m512 lower = _mm512_set1_ps(0x1p-8f);
-  const __m512 most = _mm512_set1_ps(std::numeric_limits<float>::max());
-  constexpr int64_t kSums = kSplitRows * kSplitColumns;
-  for (int64_t column = 0; column < kSplitColumns; column += 16) {
-    const __m512 scale = _mm512_loadu_ps(parts.column_scales + column);
-    for (int64_t r = 0; r < parts.rows; ++r) {
-      const int32_t* sums = parts.sums + r * kSplitColumns + column;
-      const __m512 high = _mm512_cvtepi32_ps(_mm512_loadu_si512(sums));
-      const __m512 middle = _mm512_cvtepi32_ps(_mm512_loadu_si512(sums + kSums));
-      const __m512 low = _mm512_cvtepi32_ps(_mm512_loadu_si512(sums + 2 * kSums));
-      const __m512 sum = _mm512_fmadd_ps(_mm512_fmadd_ps(low, lower, middle), lower, high);
-      // The second operand stays where it is NaN.
-      const __m512 both = _mm512_min_ps(most, _mm512_mul_ps(_mm512_set1_ps(parts.row_scales[r]), scale));
-      float* at = to + r * kSplitColumns + column;
-      const __m512 before = parts.add ? _mm512_loadu_ps(at) : _mm512_setzero_ps();
-      _mm512_storeu_ps(at, _mm512_fmadd_ps(sum, both, before));
-    }
-  }
+  SplitCombiner combiner(parts, to);
+  while (combiner.left() > 0) combiner.row();
 }
 
 bool usable() {
@@ -331,10 +312,20 @@ bool usable() {
 }  // namespace
 
 const SplitKernels* vnni_split_kernels() {
-  constexpr int64_t kAll = std::numeric_limits<int64_t>::max();
-  static const SplitKernels kernels = {kAll,    largest, largest_columns, pack_rows,    pack_block, pack_pixels,
-                                       nullptr, nullptr, nullptr,         multiply_few, combine,    multiply_digit,
-                                       turn};
+  static const SplitKernels kernels = [] {
+    SplitKernels all = {};
+    all.few_rows = std::numeric_limits<int64_t>::max();
+    all.largest = largest;
+    all.largest_columns = largest_columns;
+    all.pack_rows = pack_rows;
+    all.pack_block = pack_block;
+    all.pack_pixels = pack_pixels;
+    all.multiply_few = multiply_few;
+    all.combine = combine;
+    all.multiply_digit = multiply_digit;
+    all.turn = turn;
+    return all;
+  }();
   static const bool available = usable();
   return available ? &kernels : nullptr;
 }

@@ -100,7 +100,7 @@ void write_scores(const Parallel& parallel, const AttentionCall& call, ScoreStag
 void run_attention(const ir::RunContext& c, AttentionCall call) {
   if (call.batch == 0 || call.heads == 0 || call.shape.sq == 0 || call.shape.dv == 0) return;
   fold_groups(call);
-  const int64_t block = kernels::attention_row_block(call.shape);
+  const int64_t block = kernels::attention_row_block(call.shape, call.batch * call.heads, c.parallel().threads());
   const int64_t blocks = (call.shape.sq + block - 1) / block;
   const auto bytes = static_cast<int64_t>((kernels::attention_scratch_bytes(call.shape) + 63) / 64 * 64);
   auto* scratch = c.scratch<std::byte>(bytes * c.parallel().threads());

@@ -151,7 +151,8 @@ void run_attention_of_texts(RunContext& c) {
   kernels::AttentionShape most{.sq = longest, .skv = longest, .d = q[3], .dv = v[3]};
   most.scale = a.scale.value_or(1 / std::sqrt(static_cast<float>(q[3])));
   most.softcap = a.softcap;
-  const int64_t block = kernels::attention_row_block(most), blocks = (longest + block - 1) / block;
+  const int64_t block = kernels::attention_row_block(most, texts * heads, c.parallel().threads());
+  const int64_t blocks = (longest + block - 1) / block;
   const auto bytes = static_cast<int64_t>((kernels::attention_scratch_bytes(most) + 63) / 64 * 64);
   auto* scratch = c.scratch<std::byte>(bytes * c.parallel().threads());
   const int64_t cost = std::min(block, longest) * longest * (q[3] + v[3]);
