@@ -13,7 +13,7 @@
 namespace sdx::kernels {
 namespace {
 
-constexpr int64_t kRowBlock = 256;
+constexpr int64_t kRowBlock = 256, kLine = 64;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -55,26 +55,57 @@ class Tiles {
         groups_(gemm.m),
         packing_(gemm),
         row_scales_(row_scales(const_cast<void*>(gemm.split_a), groups_, gemm.k)),
+        group_bytes_(group_bytes(gemm.k)),
+        few_(few(gemm.m)),
         sums_(static_cast<SplitSums*>(scratch)),
-        acc_(reinterpret_cast<float*>(sums_ + 2)) {
-    if (!few(gemm.m)) kernels_.begin(groups_.height);
+        acc_(reinterpret_cast<float*>(sums_ + slots(gemm))) {
+    tile_.b_digits = packing_.digits;
+    if (gemm.epilogue.activation != Activation::kNone) {
+      tile_.context = this;
+      tile_.meanwhile = [](void* context) {
+        auto& self = *static_cast<Tiles*>(context);
+        self.finish(self.pending_.at_once);
+      };
+    }
+    if (!few_) kernels_.begin(groups_.height);
   }
   ~Tiles() {
-    kernels_.combine(pending_parts(), acc_);
-    finish(pending_.rows);
-    if (!few(gemm_.m)) kernels_.end();
+    finish_pending();
+    if (!few_) kernels_.end();
   }
   Tiles(const Tiles&) = delete;
   Tiles& operator=(const Tiles&) = delete;
 
-  static size_t scratch_bytes() { return 2 * sizeof(SplitSums) + kSplitRows * kSplitColumns * sizeof(float); }
+  static size_t scratch_bytes(const Gemm& gemm) {
+    return static_cast<size_t>(slots(gemm)) * sizeof(SplitSums) + kSplitRows * kSplitColumns * sizeof(float);
+  }
 
   void run(int64_t row_begin, int64_t row_end, int64_t panel_begin, int64_t panel_end) {
     row_begin_ = row_begin;
     steps_ = ceil_div(row_end - row_begin, groups_.height);
     first_panel_ = panel_begin;
-    for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
-      for (int64_t row = row_begin; row < row_end; row += groups_.height) run_group(row, panel);
+    rows_of_a_ = static_cast<const std::byte*>(gemm_.split_a) + row_begin / groups_.height * group_bytes_;
+    // The groups of a tile share the fetching of what is next.
+    const int64_t fetches = split_fetches(packing_.digits);
+    const int64_t lines =
+        ceil_div(split_panel_bytes(packing_.digits) / kLine, 2 * fetches * std::max<int64_t>(steps_, 1));
+    fetch_lines_ = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(lines)));
+    const int64_t blocks = split_blocks(gemm_.k), piece = piece_blocks(gemm_);
+    const int64_t batch = piece < blocks ? kBatch : 1;
+    for (int64_t panel = panel_begin; panel < panel_end; panel += batch) {
+      batch_ = panel;
+      const int64_t end = std::min(panel_end, panel + batch);
+      int64_t first = 0;
+      do {
+        const int64_t after = first + piece;
+        for (int64_t p = panel; p < end; ++p) {
+          next_ = p + 1 < end ? blocks_at(p + 1, first) : after < blocks ? blocks_at(panel, after) : blocks_at(end, 0);
+          for (int64_t group = 0; group < steps_; ++group) {
+            run_group({group, p, first, std::min(piece, blocks - first), after >= blocks});
+          }
+        }
+        first = after;
+      } while (first < blocks);
     }
   }
 
@@ -91,45 +122,76 @@ class Tiles {
     return static_cast<const std::byte*>(gemm_.packed_b) + packing_.panel(panel);
   }
 
-  void run_group(int64_t row, int64_t panel) {
-    const std::byte* b = panel_at(panel);
-    SplitSums& sums = sums_[pending_.sums == sums_ ? 1 : 0];
-    SplitTile tile = split_tile();
-    tile.a = static_cast<const std::byte*>(gemm_.split_a) + row / groups_.height * group_bytes(gemm_.k);
-    tile.b = b + kHeaderBytes;
-    tile.b_digits = packing_.digits;
-    tile.blocks = split_blocks(gemm_.k);
-    tile.sums = &sums[0][0][0];
-    place_ahead(row, panel, tile);
-    const int64_t rows = std::min(groups_.height, gemm_.m - row);
-    if (few(gemm_.m)) {
-      kernels_.combine(pending_parts(), acc_);
-      kernels_.multiply_few(tile, rows, *reinterpret_cast<const SplitColumns*>(b));
+  // Deep products go piece by piece, each for a batch of panels: otherwise so much of A would come between two uses of
+  // the same row that the second-level cache has lost it.
+  static constexpr int64_t kBatch = 4;
+  static int64_t piece_blocks(const Gemm& gemm) {
+    constexpr int64_t kMost = 12, kFewestGroups = 4;
+    const int64_t blocks = split_blocks(gemm.k);
+    const bool cut = blocks > kMost && SplitGroups(gemm.m).count >= kFewestGroups && !few(gemm.m);
+    return cut ? kMost : std::max<int64_t>(blocks, 1);
+  }
+  // Sums that are kept: those of a batch between pieces, or one that is pending and one that is made.
+  static int64_t slots(const Gemm& gemm) {
+    return piece_blocks(gemm) < split_blocks(gemm.k) ? kBatch * kRowBlock / kSplitRows : 2;
+  }
+
+  const std::byte* blocks_at(int64_t panel, int64_t block) const {
+    return panel_at(panel) + kHeaderBytes + block * split_panel_bytes(packing_.digits);
+  }
+
+  // Blocks [first, first + blocks) of a group, counted from the first of the tile, and a panel.
+  struct Step {
+    int64_t group, panel, first, blocks;
+    bool last;  ///< of these sums
+  };
+
+  void run_group(const Step& step) {
+    constexpr int64_t kSlots = kRowBlock / kSplitRows;
+    const bool whole = step.last && step.first == 0;
+    const int64_t slot = whole ? (pending_.sums == sums_ ? 1 : 0) : (step.panel - batch_) * kSlots + step.group;
+    SplitSums& sums = sums_[slot];
+    if (pending_.sums == &sums) finish_pending();
+    tile_.a = rows_of_a_ + step.group * group_bytes_ + step.first * kSplitGroupBytes;
+    tile_.b = blocks_at(step.panel, step.first);
+    tile_.blocks = step.blocks;
+    tile_.accumulate = step.first > 0;
+    tile_.sums = &sums[0][0][0];
+    place_ahead(step);
+    const int64_t row = row_begin_ + step.group * groups_.height, rows = std::min(groups_.height, gemm_.m - row);
+    if (few_) {
+      finish_pending();
+      kernels_.multiply_few(tile_, rows, *reinterpret_cast<const SplitColumns*>(panel_at(step.panel)));
     } else {
       // The vector units finish the last group while the matrix units are at this one; without an activation there is
       // less to hide than the calls cost.
-      tile.before = pending_parts();
-      tile.before_to = acc_;
+      tile_.before = pending_parts();
+      tile_.before_to = acc_;
       if (gemm_.epilogue.activation != Activation::kNone) {
         // Sums become floats in the first blocks.
-        const int64_t calls = 2 * tile.blocks - ceil_div(pending_.rows, 6);
+        const int64_t calls = 2 * tile_.blocks - ceil_div(pending_.rows, 6);
         pending_.at_once = ceil_div(pending_.rows, std::max<int64_t>(calls, 1));
-        tile.context = this;
-        tile.meanwhile = [](void* context) {
-          auto& self = *static_cast<Tiles*>(context);
-          self.finish(self.pending_.at_once);
-        };
       }
-      kernels_.multiply(tile);
+      kernels_.multiply(tile_);
     }
     finish(pending_.rows);
-    pending_ = {&sums, row, rows, panel};
+    if (step.last) {
+      pending_ = {&sums, row, rows, step.panel};
+    } else {
+      pending_.rows = 0;
+    }
   }
 
   SplitParts pending_parts() const {
     if (pending_.rows == 0) return {};
     const auto& columns = *reinterpret_cast<const SplitColumns*>(panel_at(pending_.panel));
     return {&(*pending_.sums)[0][0][0], pending_.rows, row_scales_ + pending_.row, columns.scales, false};
+  }
+
+  void finish_pending() {
+    kernels_.combine(pending_parts(), acc_);
+    finish(pending_.rows);
+    pending_ = {};
   }
 
   // The next `rows` rows of what is pending, which are floats already.
@@ -156,25 +218,19 @@ class Tiles {
             packing_.column_bytes};
   }
 
-  // The groups of a tile share the fetching of the next panel. Those of the first panel have to fetch their own too.
-  void place_ahead(int64_t row, int64_t panel, SplitTile& tile) const {
-    constexpr int64_t kLine = 64;
-    const int64_t block = split_panel_bytes(packing_.digits), all = block / kLine;
-    const int64_t fetches = split_fetches(packing_.digits);
-    const std::byte* next = tile.b + packing_.panel_bytes;
-    if (steps_ == 1 && panel == first_panel_) {
-      tile.fetch_lines = all / fetches;
-      tile.ahead[0] = tile.b + 4 * block;
-      tile.ahead[1] = next;
+  // A group alone fetches its own first panel too.
+  void place_ahead(const Step& step) {
+    const int64_t block = split_panel_bytes(packing_.digits), fetches = split_fetches(packing_.digits);
+    if (steps_ == 1 && step.panel == first_panel_) {
+      tile_.fetch_lines = block / kLine / fetches;
+      tile_.ahead[0] = tile_.b + 4 * block;
+      tile_.ahead[1] = next_;
       return;
     }
-    const int64_t lines = ceil_div(all, 2 * fetches * steps_);
-    tile.fetch_lines = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(lines)));
-    const int64_t share = fetches * tile.fetch_lines * kLine;
-    const int64_t begin = (row - row_begin_) / groups_.height * 2 * share;
-    if (begin >= block) tile.fetch_lines = 0;
-    tile.ahead[0] = next + begin;
-    tile.ahead[1] = next + begin + share;
+    const int64_t share = fetches * fetch_lines_ * kLine, begin = step.group * 2 * share;
+    tile_.fetch_lines = begin >= block ? 0 : fetch_lines_;
+    tile_.ahead[0] = next_ + begin;
+    tile_.ahead[1] = next_ + begin + share;
   }
 
   const Gemm& gemm_;
@@ -182,10 +238,16 @@ class Tiles {
   const SplitGroups groups_;
   const Packing packing_;
   const float* row_scales_;
-  SplitSums* sums_;  ///< two: one that is pending, one that is made
+  const int64_t group_bytes_;
+  const bool few_;
+  SplitSums* sums_;  ///< slots()
   float* acc_;
+  SplitTile tile_ = split_tile();  ///< of the step at hand; what changes is set for each
   Pending pending_;
-  int64_t row_begin_ = 0, steps_ = 1, first_panel_ = 0;
+  int64_t row_begin_ = 0, steps_ = 1, first_panel_ = 0, batch_ = 0;
+  int64_t fetch_lines_ = 0;  ///< of each group
+  const std::byte* rows_of_a_ = nullptr;
+  const std::byte* next_ = nullptr;  ///< blocks that are read after those at hand
 };
 
 bool reads(const WeightView& b) {
@@ -436,7 +498,7 @@ GemmPlan split_plan(const Gemm& gemm, int threads) {
   const int64_t wanted = threads > 1 ? ceil_div(each * threads, plan.row_blocks) : 1;
   plan.panel_block = std::min(panels, std::max(fewest, ceil_div(panels, wanted)));
   plan.column_blocks = ceil_div(panels, plan.panel_block);
-  plan.scratch_bytes = Tiles::scratch_bytes();
+  plan.scratch_bytes = Tiles::scratch_bytes(gemm);
   return plan;
 }
 

@@ -73,7 +73,8 @@ struct SplitTile {
   const std::byte* b;       ///< first block
   int64_t b_digits;         ///< that it has, and that are multiplied: kSplitDigits, or one less
   int64_t blocks;
-  int32_t* sums;  ///< SplitSums
+  bool accumulate;  ///< to the sums, instead of starting from zero
+  int32_t* sums;    ///< SplitSums
   /// What each half of the columns fetches into the cache meanwhile: split_fetches() * fetch_lines lines for each
   /// block, split_panel_bytes() apart.
   const std::byte* ahead[2];

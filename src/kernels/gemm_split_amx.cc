@@ -63,6 +63,14 @@ SDX_AMX inline void meanwhile(SplitCombiner& before) {
   }
 }
 
+constexpr int64_t kSumsRow = kSplitColumns * sizeof(int32_t), kSums = kSplitRows * kSplitColumns;
+
+SDX_AMX inline void load_sums(const int32_t* from) {
+  _tile_loadd(0, from, kSumsRow);
+  _tile_loadd(1, from + kSums, kSumsRow);
+  _tile_loadd(2, from + 2 * kSums, kSumsRow);
+}
+
 // 16 columns: tiles 0 to 2 hold the sums by falling weight, 3 to 5 the digits of B, 6 and 7 those of A in turn. As many
 // loads as products: twelve for a panel, ten where its lowest digits are left out. Fetches stand apart, or they would
 // take all places for lines on their way, and loads of tiles would wait. B streams by, so that A stays in the
@@ -72,9 +80,13 @@ SDX_AMX [[gnu::always_inline]] inline void multiply_columns(const SplitTile& t, 
                                                             SplitCombiner& before) {
   const bool few = t.blocks == 1;
   constexpr bool kLowest = kDigits == kSplitDigits;
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
+  if (t.accumulate) {
+    load_sums(t.sums + columns * 16);
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+  }
   const std::byte *b = t.b + columns * kSplitTileBytes, *ahead = t.ahead[columns];
   const int64_t row = t.a_row_bytes, digit = t.a_digit_bytes;
   constexpr int64_t kFetch = kLines * kRow;
@@ -115,11 +127,10 @@ SDX_AMX [[gnu::always_inline]] inline void multiply_columns(const SplitTile& t, 
     if constexpr (kLines > 0) ahead += split_panel_bytes(kDigits);
     if (before.left() <= 0 && t.meanwhile != nullptr) t.meanwhile(t.context);
   }
-  constexpr int64_t kRowBytes = kSplitColumns * sizeof(int32_t), kSums = kSplitRows * kSplitColumns;
   int32_t* to = t.sums + columns * 16;
-  _tile_stored(0, to, kRowBytes);
-  _tile_stored(1, to + kSums, kRowBytes);
-  _tile_stored(2, to + 2 * kSums, kRowBytes);
+  _tile_stored(0, to, kSumsRow);
+  _tile_stored(1, to + kSums, kSumsRow);
+  _tile_stored(2, to + 2 * kSums, kSumsRow);
 }
 
 template <int kDigits, int kLines>

@@ -208,9 +208,10 @@ void for_each_splitting_isa(const Body& body) {
 
 TEST(Gemm, SplitWeights) {
   for_each_splitting_isa([] {
-    for (const Case& shape : {Case{1, 1, 1}, Case{1, 300, 70}, Case{2, 64, 32}, Case{15, 33, 65}, Case{16, 130, 259},
-                              Case{17, 95, 33}, Case{31, 32, 64}, Case{33, 70, 100}, Case{40, 97, 300},
-                              Case{130, 70, 521}, Case{300, 200, 64}, Case{513, 40, 31}}) {
+    for (const Case& shape :
+         {Case{1, 1, 1}, Case{1, 300, 70}, Case{2, 64, 32}, Case{15, 33, 65}, Case{16, 130, 259}, Case{17, 95, 33},
+          Case{31, 32, 64}, Case{33, 70, 100}, Case{40, 97, 300}, Case{130, 70, 521}, Case{300, 200, 64},
+          Case{513, 40, 31}, Case{49, 70, 1000}, Case{257, 97, 1600}, Case{15888, 3, 780}}) {
       for (bool tb : {false, true}) {
         Case at = shape;
         at.type = WeightType::kSplit;
