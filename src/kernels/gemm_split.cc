@@ -115,7 +115,7 @@ class Tiles {
     const SplitSums* sums = nullptr;
     int64_t row = 0, rows = 0, panel = 0;
     int64_t done = 0;     ///< rows
-    int64_t at_once = 0;  ///< rows after each product of the next group
+    int64_t at_once = 0;  ///< rows for each half block of the next group
   };
 
   const std::byte* panel_at(int64_t panel) const {

@@ -53,8 +53,7 @@ SDX_AMX inline void apart(const std::byte* lines) {
 }
 
 // Takes up to kRows rows of an earlier step's sums to floats, after a product. That has to stand between single
-// products: the processor does not look past a few of them that wait, so that what follows them all would be done after
-// them.
+// products: the processor does not look past a few of them that wait; what follows them all would be done after them.
 template <int kRows>
 SDX_AMX inline void meanwhile(SplitCombiner& before) {
 #pragma GCC unroll 2
@@ -78,7 +77,7 @@ SDX_AMX inline void load_sums(const int32_t* from) {
 template <int kDigits, int kLines>
 SDX_AMX [[gnu::always_inline]] inline void multiply_columns(const SplitTile& t, int64_t columns,
                                                             SplitCombiner& before) {
-  const bool few = t.blocks == 1;
+  const bool single = t.blocks == 1;
   constexpr bool kLowest = kDigits == kSplitDigits;
   if (t.accumulate) {
     load_sums(t.sums + columns * 16);
@@ -97,7 +96,7 @@ SDX_AMX [[gnu::always_inline]] inline void multiply_columns(const SplitTile& t, 
     _tile_loadd(6, a, row);
     apart<kLines>(ahead);
     _tile_dpbssd(0, 6, 3);
-    few ? meanwhile<2>(before) : meanwhile<1>(before);
+    single ? meanwhile<2>(before) : meanwhile<1>(before);
     apart<0>(nullptr);
     _tile_stream_loadd(4, b + 2 * kSplitTileBytes, kRow);
     apart<kLines>(ahead + kFetch);
@@ -114,7 +113,7 @@ SDX_AMX [[gnu::always_inline]] inline void multiply_columns(const SplitTile& t, 
     _tile_loadd(7, a + digit, row);
     apart<kLines>(ahead + 2 * kFetch);
     _tile_dpbssd(1, 7, 3);
-    few ? meanwhile<2>(before) : meanwhile<1>(before);
+    single ? meanwhile<2>(before) : meanwhile<1>(before);
     apart<kLowest ? kLines : 0>(ahead + 5 * kFetch);
     _tile_dpbssd(2, 7, 4);
     meanwhile<1>(before);

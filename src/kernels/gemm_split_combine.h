@@ -1,4 +1,4 @@
-// Split products: one vector of sums becomes floats, inlined where vector units have time for it.
+// Split products: rows of sums become floats, inlined where the vector units have time for it.
 #pragma once
 
 #include "kernels/gemm_split.h"
