@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <random>
 
+#include "cli/command_line.h"
 #include "cli/compare.h"
 #include "cli/flags.h"
 #include "cli/peer_flags.h"
@@ -205,6 +206,9 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   try {
     std::printf("%s\n", sdx::bench::run(flags).dump().c_str());
+  } catch (const sdx::cli::UsageError& e) {
+    std::fprintf(stderr, "generation_bench: %s\n", e.message.c_str());
+    return 2;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "generation_bench: %s\n", e.what());
     return 1;
