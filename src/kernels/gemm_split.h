@@ -1,5 +1,5 @@
-// Split products: floats as fixed-point numbers of three signed bytes, multiplied exactly by the machine's matrix
-// units.
+// Split products: floats as fixed-point numbers of three signed bytes, multiplied exactly by the machine's matrix units
+// or, few rows at a time, by vector instructions on bytes.
 //
 // A row of A, or a column of B, has one power of two as its scale, so that x = scale (d0 + d1 2^-8 + d2 2^-16) with
 // digits in [-128, 127]: 24 bits for its largest element. Of the nine products of digits the six of the highest weight
