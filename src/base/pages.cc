@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace sdx {
@@ -32,16 +33,35 @@ void* map_pages(size_t bytes) noexcept {
 
 void unmap_pages(void* memory, size_t bytes) noexcept { munmap(memory, rounded(bytes)); }
 
-std::shared_ptr<std::byte> PagePool::take(size_t bytes) {
-  bytes = (bytes + 63) / 64 * 64;
-  if (!chunk_ || kChunkBytes - used_ < bytes) {
-    void* const memory = map_pages(kChunkBytes);
-    if (!memory) return nullptr;
-    chunk_.reset(static_cast<std::byte*>(memory), [](std::byte* p) { unmap_pages(p, kChunkBytes); });
-    used_ = 0;
+std::shared_ptr<std::byte> PagePool::take(size_t bytes, const Parallel& parallel) {
+  constexpr size_t kAlignment = 64;
+  if (bytes > SIZE_MAX / 2) return nullptr;
+  bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  if (bytes <= chunk_.left()) return chunk_.take(bytes, parallel);
+  Chunk fresh;
+  fresh.bytes = std::max(kChunkBytes, rounded(bytes));
+  void* const memory = map_pages(fresh.bytes);
+  if (!memory) return nullptr;
+  fresh.memory.reset(static_cast<std::byte*>(memory), [size = fresh.bytes](std::byte* p) { unmap_pages(p, size); });
+  std::shared_ptr<std::byte> block = fresh.take(bytes, parallel);
+  if (fresh.left() > chunk_.left()) chunk_ = std::move(fresh);
+  return block;
+}
+
+std::shared_ptr<std::byte> PagePool::Chunk::take(size_t count, const Parallel& parallel) {
+  std::byte* const block = memory.get() + used;
+  used += count;
+  // Two pages at a time at least, so that there is work for two.
+  constexpr size_t kStep = 2 * kHugePage;
+  const size_t wanted = std::min(bytes, (used + kStep - 1) / kStep * kStep);
+  if (wanted > present) {
+    parallel.run(static_cast<int64_t>((wanted - present) / kHugePage), 1, [&](int64_t begin, int64_t, int) {
+      volatile std::byte* page = memory.get() + present + static_cast<size_t>(begin) * kHugePage;
+      *page = std::byte{};
+    });
+    present = wanted;
   }
-  used_ += bytes;
-  return {chunk_, chunk_.get() + used_ - bytes};
+  return {memory, block};
 }
 
 }  // namespace sdx

@@ -7,6 +7,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/parallel.h"
+
 namespace sdx {
 
 /// Blocks from this size on are worth pages of their own.
@@ -49,20 +51,28 @@ struct PageAllocator {
 };
 
 /// Blocks that live about equally long, side by side on huge pages; each keeps the pages of its neighbours. For one
-/// thread.
+/// thread at a time.
 class PagePool {
  public:
-  /// Smaller blocks are not worth it, larger ones have pages of their own.
-  static bool takes(size_t bytes) { return bytes >= kLeastBytes && bytes < kLargeBlockBytes; }
-  /// `bytes` of zeroed memory, aligned to 64; null where the system has none left.
-  std::shared_ptr<std::byte> take(size_t bytes);
+  /// Smaller blocks are not worth it.
+  static bool takes(size_t bytes) { return bytes >= kLeastBytes; }
+  /// `bytes` of zeroed memory, aligned to 64; null where the system has none left. Threads of `parallel` bring the pages
+  /// in, each its own: where two write to one page first, both clear it.
+  std::shared_ptr<std::byte> take(size_t bytes, const Parallel& parallel);
 
  private:
   static constexpr size_t kLeastBytes = size_t{16} << 10;
   static constexpr size_t kChunkBytes = size_t{32} << 20;
 
-  std::shared_ptr<std::byte> chunk_;
-  size_t used_ = 0;
+  struct Chunk {
+    std::shared_ptr<std::byte> memory;
+    size_t bytes = 0, used = 0;
+    size_t present = 0;  ///< bytes whose pages are there
+
+    size_t left() const { return bytes - used; }
+    std::shared_ptr<std::byte> take(size_t count, const Parallel& parallel);
+  };
+  Chunk chunk_;
 };
 
 }  // namespace sdx

@@ -17,12 +17,12 @@ Fact fact_of(const Slot& slot) {
   return Fact::of(Tensor(slot.view.dtype, slot.view.extents, slot.owner, slot.view.data));
 }
 
-Tensor make_output(const Fact& fact, const Extents& extents, PagePool* pool) {
+Tensor make_output(const Fact& fact, const Extents& extents, const Parallel& parallel, PagePool* pool) {
   const int64_t bytes = dtype_bytes(fact.dtype, extents.count());
   if (!pool || !PagePool::takes(static_cast<size_t>(bytes))) return Tensor(fact.dtype, extents);
   const std::shared_ptr<MemoryBudget> budget = MemoryScope::current();
   if (budget) budget->take(bytes);
-  auto memory = pool->take(static_cast<size_t>(bytes));
+  auto memory = pool->take(static_cast<size_t>(bytes), parallel);
   if (!memory) fail(ErrorKind::kResource, "cannot allocate ", bytes, " bytes for a tensor of ", dtype_name(fact.dtype));
   std::shared_ptr<const void> owner(memory.get(), [budget, bytes, keep = memory](const void*) {
     if (budget) budget->give(bytes);
@@ -31,7 +31,7 @@ Tensor make_output(const Fact& fact, const Extents& extents, PagePool* pool) {
 }
 
 void allocate_outputs(const OpCall& call, const std::vector<Fact>& facts, std::span<Slot* const> inputs,
-                      std::span<Slot* const> outputs, PagePool* pool) {
+                      std::span<Slot* const> outputs, const Parallel& parallel, PagePool* pool) {
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i]) continue;
     auto extents = facts[i].shape.extents();
@@ -44,7 +44,7 @@ void allocate_outputs(const OpCall& call, const std::vector<Fact>& facts, std::s
         continue;
       }
     }
-    fill(*outputs[i], make_output(facts[i], *extents, pool));
+    fill(*outputs[i], make_output(facts[i], *extents, parallel, pool));
   }
 }
 
@@ -85,7 +85,7 @@ void run_concrete(const OpCall& call, std::span<Slot* const> inputs, std::span<S
   InferContext infer(call.op, call.attrs, std::move(given), static_cast<int>(outputs.size()), symbols, call.bodies);
   call.op.infer(infer);
   if (traits.data_dependent) return call.op.run(run);
-  allocate_outputs(call, infer.outputs(), inputs, outputs, pool);
+  allocate_outputs(call, infer.outputs(), inputs, outputs, parallel, pool);
   if (traits.view_of >= 0) {
     const Slot& from = *inputs[static_cast<size_t>(traits.view_of)];
     if (outputs[0] && !from.owner) {

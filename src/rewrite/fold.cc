@@ -61,7 +61,7 @@ std::vector<Tensor> evaluate(const Node& n, const std::vector<Tensor>& inputs, P
   // Packed weights stay; what other operators make of constants is mostly packed in turn.
   PagePool* const pool = n.op->domain == ops::kOwnDomain ? &progress.packed : nullptr;
   ir::PlainHost host;
-  ir::run_concrete({*n.op, n.attrs, {}}, in, out, host, Parallel(0), pool);
+  ir::run_concrete({*n.op, n.attrs, {}}, in, out, host, progress.parallel, pool);
   std::vector<Tensor> results;
   for (ir::Slot* s : out) results.push_back(s ? ir::to_value(*s).tensor() : Tensor());
   return results;

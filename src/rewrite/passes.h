@@ -17,7 +17,8 @@ struct Progress {
   int64_t fold_left;         ///< bytes that folding may still make
   std::vector<bool> stable;  ///< symbols that every run binds from the model's inputs alone
   FoldCache folded{options.files, options.weights};
-  PagePool packed = {};  ///< where small packed weights lie
+  PagePool packed = {};  ///< where packed weights lie
+  Parallel parallel{0};  ///< of folding
 
   /// Counts an application; false where the rule is off or the limit is reached.
   bool allowed(const std::string& rule) const;
