@@ -58,7 +58,9 @@ class Tiles {
         group_bytes_(group_bytes(gemm.k)),
         few_(few(gemm.m)),
         sums_(static_cast<SplitSums*>(scratch)),
-        acc_(reinterpret_cast<float*>(sums_ + slots(gemm))) {
+        acc_(reinterpret_cast<float*>(sums_ + slots(gemm))),
+        simple_(gemm.epilogue.activation == Activation::kNone && gemm.epilogue.row_bias == nullptr &&
+                gemm.epilogue.addend == nullptr) {
     tile_.b_digits = packing_.digits;
     if (gemm.epilogue.activation != Activation::kNone) {
       tile_.context = this;
@@ -83,29 +85,28 @@ class Tiles {
   void run(int64_t row_begin, int64_t row_end, int64_t panel_begin, int64_t panel_end) {
     row_begin_ = row_begin;
     steps_ = ceil_div(row_end - row_begin, groups_.height);
+    plain_groups_ = 0;
+    for (int64_t row = row_begin; row < row_end; ++row)
+      plain_groups_ |= static_cast<uint32_t>(std::isnan(row_scales_[row])) << (row - row_begin) / groups_.height;
     first_panel_ = panel_begin;
     rows_of_a_ = static_cast<const std::byte*>(gemm_.split_a) + row_begin / groups_.height * group_bytes_;
-    // The groups of a tile share the fetching of what is next.
-    const int64_t fetches = split_fetches(packing_.digits);
-    const int64_t lines =
-        ceil_div(split_panel_bytes(packing_.digits) / kLine, 2 * fetches * std::max<int64_t>(steps_, 1));
-    fetch_lines_ = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(lines)));
     const int64_t blocks = split_blocks(gemm_.k), piece = piece_blocks(gemm_);
-    const int64_t batch = piece < blocks ? kBatch : 1;
-    for (int64_t panel = panel_begin; panel < panel_end; panel += batch) {
-      batch_ = panel;
-      const int64_t end = std::min(panel_end, panel + batch);
-      int64_t first = 0;
-      do {
-        const int64_t after = first + piece;
-        for (int64_t p = panel; p < end; ++p) {
-          next_ = p + 1 < end ? blocks_at(p + 1, first) : after < blocks ? blocks_at(panel, after) : blocks_at(end, 0);
-          for (int64_t group = 0; group < steps_; ++group) {
-            run_group({group, p, first, std::min(piece, blocks - first), after >= blocks});
-          }
+    const int64_t most = steps_ >= kFewestGroups && !few_ ? kBatch : 1;
+    // The first panels are not fetched ahead, so that batches begin small.
+    int64_t count = 1;
+    for (int64_t panel = panel_begin; panel < panel_end; panel += count, count = std::min(2 * count, most)) {
+      count = std::min(count, panel_end - panel);
+      batch_ = {panel, count};
+      const int64_t end = panel + count;
+      const Batch after = {end, end < panel_end ? std::min({2 * count, most, panel_end - end}) : 1};
+      for (int64_t first = 0; first == 0 || first < blocks; first += piece) {
+        const bool last = first + piece >= blocks;
+        place_fetches(last ? after : batch_, last ? 0 : first + piece);
+        // A group of rows stays in the first-level cache while it meets all panels of the batch.
+        for (int64_t group = 0; group < steps_; ++group) {
+          for (int64_t p = panel; p < end; ++p) run_group({group, p, first, std::min(piece, blocks - first), last});
         }
-        first = after;
-      } while (first < blocks);
+      }
     }
   }
 
@@ -114,6 +115,7 @@ class Tiles {
   struct Pending {
     const SplitSums* sums = nullptr;
     int64_t row = 0, rows = 0, panel = 0;
+    bool direct = false;  ///< its floats go to C at once
     int64_t done = 0;     ///< rows
     int64_t at_once = 0;  ///< rows for each half block of the next group
   };
@@ -122,11 +124,15 @@ class Tiles {
     return static_cast<const std::byte*>(gemm_.packed_b) + packing_.panel(panel);
   }
 
+  struct Batch {
+    int64_t first, count;  ///< panels
+  };
+  // Panels of a batch, where there are enough groups to fetch the next batch meanwhile.
+  static constexpr int64_t kBatch = 4, kFewestGroups = 4;
   // Deep products go piece by piece, each for a batch of panels: otherwise so much of A would come between two uses of
-  // the same row that the second-level cache has lost it.
-  static constexpr int64_t kBatch = 4;
+  // the same row that the caches have lost it.
   static int64_t piece_blocks(const Gemm& gemm) {
-    constexpr int64_t kMost = 12, kFewestGroups = 4;
+    constexpr int64_t kMost = 12;
     const int64_t blocks = split_blocks(gemm.k);
     const bool cut = blocks > kMost && SplitGroups(gemm.m).count >= kFewestGroups && !few(gemm.m);
     return cut ? kMost : std::max<int64_t>(blocks, 1);
@@ -149,7 +155,7 @@ class Tiles {
   void run_group(const Step& step) {
     constexpr int64_t kSlots = kRowBlock / kSplitRows;
     const bool whole = step.last && step.first == 0;
-    const int64_t slot = whole ? (pending_.sums == sums_ ? 1 : 0) : (step.panel - batch_) * kSlots + step.group;
+    const int64_t slot = whole ? (pending_.sums == sums_ ? 1 : 0) : (step.panel - batch_.first) * kSlots + step.group;
     SplitSums& sums = sums_[slot];
     if (pending_.sums == &sums) finish_pending();
     tile_.a = rows_of_a_ + step.group * group_bytes_ + step.first * kSplitGroupBytes;
@@ -163,10 +169,8 @@ class Tiles {
       finish_pending();
       kernels_.multiply_few(tile_, rows, *reinterpret_cast<const SplitColumns*>(panel_at(step.panel)));
     } else {
-      // The vector units finish the last group while the matrix units are at this one; without an activation there is
-      // less to hide than the calls cost.
-      tile_.before = pending_parts();
-      tile_.before_to = acc_;
+      // The vector units finish the last group while the matrix units are at this one.
+      place_pending(tile_.before, tile_.before_to);
       if (gemm_.epilogue.activation != Activation::kNone) {
         // Sums become floats in the first blocks.
         const int64_t calls = 2 * tile_.blocks - ceil_div(pending_.rows, 6);
@@ -176,20 +180,44 @@ class Tiles {
     }
     finish(pending_.rows);
     if (step.last) {
-      pending_ = {&sums, row, rows, step.panel};
+      pending_ = {&sums, row, rows, step.panel, goes_to_c(step)};
     } else {
       pending_.rows = 0;
     }
   }
 
-  SplitParts pending_parts() const {
-    if (pending_.rows == 0) return {};
+  // Whole panels need nothing but their bias and residual.
+  bool goes_to_c(const Step& step) const {
+    return simple_ && (step.panel + 1) * kSplitColumns <= gemm_.n && (plain_groups_ >> step.group & 1) == 0;
+  }
+
+  void place_pending(SplitParts& parts, float*& to) const {
+    parts.rows = pending_.rows;
+    if (pending_.rows == 0) return;
     const auto& columns = *reinterpret_cast<const SplitColumns*>(panel_at(pending_.panel));
-    return {&(*pending_.sums)[0][0][0], pending_.rows, row_scales_ + pending_.row, columns.scales, false};
+    parts.sums = &(*pending_.sums)[0][0][0];
+    parts.row_scales = row_scales_ + pending_.row;
+    parts.column_scales = columns.scales;
+    parts.to_stride = kSplitColumns;
+    parts.alpha = 1;
+    parts.bias = parts.residual = nullptr;
+    to = acc_;
+    if (!pending_.direct) return;
+    const Epilogue& e = gemm_.epilogue;
+    const int64_t column = pending_.panel * kSplitColumns;
+    parts.to_stride = gemm_.c_stride;
+    parts.alpha = e.alpha;
+    if (e.column_bias != nullptr) parts.bias = e.column_bias + column;
+    if (e.residual != nullptr) parts.residual = e.residual + pending_.row * e.residual_stride + column;
+    parts.residual_stride = e.residual_stride;
+    to = gemm_.c + pending_.row * gemm_.c_stride + column;
   }
 
   void finish_pending() {
-    kernels_.combine(pending_parts(), acc_);
+    SplitParts parts = {};
+    float* to = nullptr;
+    place_pending(parts, to);
+    kernels_.combine(parts, to);
     finish(pending_.rows);
     pending_ = {};
   }
@@ -197,7 +225,7 @@ class Tiles {
   // The next `rows` rows of what is pending, which are floats already.
   void finish(int64_t rows) {
     rows = std::min(rows, pending_.rows - pending_.done);
-    if (rows <= 0) return;
+    if (rows <= 0 || pending_.direct) return;
     const auto& columns = *reinterpret_cast<const SplitColumns*>(panel_at(pending_.panel));
     const int64_t row = pending_.row + pending_.done, column = pending_.panel * kSplitColumns;
     float* acc = acc_ + pending_.done * kSplitColumns;
@@ -218,19 +246,32 @@ class Tiles {
             packing_.column_bytes};
   }
 
+  // The steps of a batch share the fetching of the batch behind it, from `block` on.
+  void place_fetches(const Batch& next, int64_t block) {
+    next_ = next;
+    next_block_ = block;
+    fetch_step_ = 0;
+    fetchers_ = std::max<int64_t>(steps_ * batch_.count / next.count, 1);
+    const int64_t fetches = split_fetches(packing_.digits);
+    const int64_t lines = ceil_div(split_panel_bytes(packing_.digits) / kLine, 2 * fetches * fetchers_);
+    fetch_lines_ = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(lines)));
+  }
+
   // A group alone fetches its own first panel too.
   void place_ahead(const Step& step) {
     const int64_t block = split_panel_bytes(packing_.digits), fetches = split_fetches(packing_.digits);
     if (steps_ == 1 && step.panel == first_panel_) {
       tile_.fetch_lines = block / kLine / fetches;
       tile_.ahead[0] = tile_.b + 4 * block;
-      tile_.ahead[1] = next_;
+      tile_.ahead[1] = blocks_at(next_.first, next_block_);
       return;
     }
-    const int64_t share = fetches * fetch_lines_ * kLine, begin = step.group * 2 * share;
-    tile_.fetch_lines = begin >= block ? 0 : fetch_lines_;
-    tile_.ahead[0] = next_ + begin;
-    tile_.ahead[1] = next_ + begin + share;
+    const int64_t target = fetch_step_ / fetchers_, share = fetches * fetch_lines_ * kLine,
+                  begin = fetch_step_ % fetchers_ * 2 * share;
+    ++fetch_step_;
+    tile_.fetch_lines = begin >= block || target >= next_.count ? 0 : fetch_lines_;
+    tile_.ahead[0] = blocks_at(next_.first + target, next_block_) + begin;
+    tile_.ahead[1] = tile_.ahead[0] + share;
   }
 
   const Gemm& gemm_;
@@ -244,10 +285,14 @@ class Tiles {
   float* acc_;
   SplitTile tile_ = split_tile();  ///< of the step at hand; what changes is set for each
   Pending pending_;
-  int64_t row_begin_ = 0, steps_ = 1, first_panel_ = 0, batch_ = 0;
-  int64_t fetch_lines_ = 0;  ///< of each group
+  const bool simple_;          ///< the epilogue has no more than a bias and a residual
+  uint32_t plain_groups_ = 0;  ///< bits of groups with rows that are multiplied as they are
+  int64_t row_begin_ = 0, steps_ = 1, first_panel_ = 0;
   const std::byte* rows_of_a_ = nullptr;
-  const std::byte* next_ = nullptr;  ///< blocks that are read after those at hand
+  Batch batch_ = {0, 1}, next_ = {0, 1};
+  int64_t next_block_ = 0;
+  int64_t fetchers_ = 1, fetch_lines_ = 0;  ///< steps that fetch a panel together, and lines of each fetch
+  int64_t fetch_step_ = 0;
 };
 
 bool reads(const WeightView& b) {

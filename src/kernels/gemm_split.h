@@ -55,13 +55,18 @@ struct SplitGroups {
 /// Sums of products of one group and one panel, by weight.
 using SplitSums = int32_t[kSplitDigits][kSplitRows][kSplitColumns];
 
-/// Rows of SplitSums from one on, and the scales of the same rows and of the columns.
+/// Rows of SplitSums from one on, the scales of the same rows and of the columns, and what becomes of their products.
 struct SplitParts {
   const int32_t* sums;
   int64_t rows;
   const float* row_scales;
   const float* column_scales;
-  bool add = false;  ///< to what is there
+  bool add = false;                   ///< to what is there
+  int64_t to_stride = kSplitColumns;  ///< floats between rows of the result
+  float alpha = 1;                    ///< factor of the sums with their scales
+  const float* bias = nullptr;        ///< [kSplitColumns], added; or null
+  const float* residual = nullptr;    ///< [rows][kSplitColumns], added last; or null
+  int64_t residual_stride = 0;
 };
 
 /// Operands of one step: sums[rows][columns] = A[group] B[panel] over all blocks of depth.

@@ -13,13 +13,24 @@
 
 namespace sdx::kernels {
 
-/// Takes rows of sums one by one to `to` [rows][kSplitColumns], from the first on.
+/// Takes rows of sums one by one to `to`, from the first on.
 class SplitCombiner {
  public:
   SDX_VNNI SplitCombiner(const SplitParts& parts, float* to)
-      : sums_(parts.sums), row_scale_(parts.row_scales), to_(to), left_(parts.rows), add_(parts.add) {
+      : alpha_(_mm512_set1_ps(parts.alpha)),
+        sums_(parts.sums),
+        row_scale_(parts.row_scales),
+        residual_(parts.residual),
+        to_(to),
+        left_(parts.rows),
+        to_stride_(parts.to_stride),
+        residual_stride_(parts.residual_stride),
+        add_(parts.add) {
     if (parts.column_scales == nullptr) return;
-    for (int i = 0; i < 2; ++i) columns_[i] = _mm512_loadu_ps(parts.column_scales + i * kLanes);
+    for (int i = 0; i < 2; ++i) {
+      columns_[i] = _mm512_loadu_ps(parts.column_scales + i * kLanes);
+      bias_[i] = parts.bias == nullptr ? _mm512_setzero_ps() : _mm512_loadu_ps(parts.bias + i * kLanes);
+    }
   }
   /// Goes on with other sums for the rows that follow.
   void next(const int32_t* sums, int64_t rows) {
@@ -42,10 +53,13 @@ class SplitCombiner {
       const __m512 both = _mm512_min_ps(most, _mm512_mul_ps(scale, columns_[i]));
       float* at = to_ + i * kLanes;
       const __m512 before = add_ ? _mm512_loadu_ps(at) : _mm512_setzero_ps();
-      _mm512_storeu_ps(at, _mm512_fmadd_ps(sum, both, before));
+      __m512 x = _mm512_add_ps(_mm512_mul_ps(_mm512_fmadd_ps(sum, both, before), alpha_), bias_[i]);
+      if (residual_ != nullptr) x = _mm512_add_ps(x, _mm512_loadu_ps(residual_ + i * kLanes));
+      _mm512_storeu_ps(at, x);
     }
     sums_ += kSplitColumns;
-    to_ += kSplitColumns;
+    to_ += to_stride_;
+    if (residual_ != nullptr) residual_ += residual_stride_;
     --left_;
   }
 
@@ -53,11 +67,12 @@ class SplitCombiner {
   static constexpr int64_t kSums = kSplitRows * kSplitColumns, kLanes = 16;
   static_assert(kSplitColumns == 2 * kLanes);
 
-  __m512 columns_[2];
+  __m512 columns_[2], bias_[2], alpha_;
   const int32_t* sums_;
   const float* row_scale_;
+  const float* residual_;
   float* to_;
-  int64_t left_;
+  int64_t left_, to_stride_, residual_stride_;
   bool add_;
 };
 

@@ -22,7 +22,7 @@ struct Case {
   bool transpose_b = false;
   WeightType type = WeightType::kF32;
   Activation activation = Activation::kNone;
-  bool terms = false;  // alpha, biases, addend and residual
+  enum Terms { kNone, kColumns, kAll } terms = kNone;  // kColumns: alpha, column bias and residual; kAll: the rest too
   int threads = 2;
 };
 
@@ -98,12 +98,14 @@ void check(const Case& at) {
   if (at.terms) {
     gemm.epilogue.alpha = 0.5f;
     gemm.epilogue.column_bias = bias.data();
+    gemm.epilogue.residual = residual.data();
+    gemm.epilogue.residual_stride = ldc;
+  }
+  if (at.terms == Case::kAll) {
     gemm.epilogue.row_bias = row_bias.data();
     gemm.epilogue.addend = before.data();
     gemm.epilogue.addend_stride = ldc;
     gemm.epilogue.addend_scale = -2.0f;
-    gemm.epilogue.residual = residual.data();
-    gemm.epilogue.residual_stride = ldc;
   }
   std::vector<float> packed(gemm_packed_bytes(at.k, at.n, at.type) / sizeof(float) + 16);
   std::vector<unsigned char> unaligned(b.size() * sizeof(float) + 1);
@@ -131,7 +133,8 @@ void check(const Case& at) {
       }
       const int64_t at_c = i * ldc + j;
       double expected = sum;
-      if (at.terms) expected = 0.5 * sum + bias[j] + row_bias[i] - 2.0 * before[at_c];
+      if (at.terms) expected = 0.5 * sum + bias[j];
+      if (at.terms == Case::kAll) expected += row_bias[i] - 2.0 * before[at_c];
       expected = activate(expected, at.activation);
       if (at.terms) expected += residual[at_c];
       // Operands are uniform in [-1, 1): errors add up like a random walk.
@@ -174,7 +177,7 @@ TEST(Gemm, EpilogueTerms) {
     for (const Case& shape : {Case{5, 37, 16}, Case{19, 64, 300}, Case{1, 9, 700}}) {
       for (int activation = 0; activation <= static_cast<int>(Activation::kQuickGelu); ++activation) {
         Case at = shape;
-        at.terms = true;
+        at.terms = Case::kAll;
         at.activation = static_cast<Activation>(activation);
         check(at);
       }
@@ -211,18 +214,22 @@ TEST(Gemm, SplitWeights) {
     for (const Case& shape :
          {Case{1, 1, 1}, Case{1, 300, 70}, Case{2, 64, 32}, Case{15, 33, 65}, Case{16, 130, 259}, Case{17, 95, 33},
           Case{31, 32, 64}, Case{33, 70, 100}, Case{40, 97, 300}, Case{130, 70, 521}, Case{300, 200, 64},
-          Case{513, 40, 31}, Case{49, 70, 1000}, Case{257, 97, 1600}, Case{15888, 3, 780}}) {
+          Case{513, 40, 31}, Case{49, 70, 1000}, Case{257, 97, 1600}, Case{15888, 3, 780}, Case{100, 700, 130}}) {
       for (bool tb : {false, true}) {
         Case at = shape;
         at.type = WeightType::kSplit;
         at.transpose_b = tb;
         check(at);
       }
-      Case at = shape;
-      at.type = WeightType::kSplit;
-      at.terms = true;
-      at.activation = Activation::kGeluErf;
-      check(at);
+      for (Case::Terms terms : {Case::kColumns, Case::kAll}) {
+        for (Activation activation : {Activation::kNone, Activation::kGeluErf}) {
+          Case at = shape;
+          at.type = WeightType::kSplit;
+          at.terms = terms;
+          at.activation = activation;
+          check(at);
+        }
+      }
     }
     for (int64_t m = 1; m <= 70; ++m) {
       Case at = {m, 71, 40};
@@ -247,51 +254,60 @@ Gemm split_gemm(int64_t m, int64_t n, int64_t k, const std::vector<float>& a, co
 }
 
 // Rows of A one by one give the same bits as together.
+void check_rows_alone(int64_t m, int64_t n, int64_t k) {
+  const std::vector<float> a = random_floats(m * k, 1), b = random_floats(k * n, 2);
+  const std::vector<float> packed = packed_split(b, k, n);
+  Gemm gemm = split_gemm(m, n, k, a, packed);
+  const std::vector<float> together = run(gemm, 2, 1, std::vector<float>(m * n));
+  for (int64_t row = 0; row < m; ++row) {
+    gemm.m = 1;
+    gemm.a.data = a.data() + row * k;
+    const std::vector<float> alone = run(gemm, 1, 1, std::vector<float>(n));
+    ASSERT_EQ(std::memcmp(alone.data(), together.data() + row * n, n * sizeof(float)), 0) << "row " << row;
+  }
+}
+
 TEST(Gemm, SplitRowsDoNotDependOnTheirNeighbours) {
   for_each_splitting_isa([] {
-    const int64_t m = 37, n = 75, k = 150;
-    const std::vector<float> a = random_floats(m * k, 1), b = random_floats(k * n, 2);
-    const std::vector<float> packed = packed_split(b, k, n);
-    Gemm gemm = split_gemm(m, n, k, a, packed);
-    const std::vector<float> together = run(gemm, 2, 1, std::vector<float>(m * n));
-    for (int64_t row = 0; row < m; ++row) {
-      gemm.m = 1;
-      gemm.a.data = a.data() + row * k;
-      const std::vector<float> alone = run(gemm, 1, 1, std::vector<float>(n));
-      ASSERT_EQ(std::memcmp(alone.data(), together.data() + row * n, n * sizeof(float)), 0) << "row " << row;
-    }
+    check_rows_alone(37, 75, 150);
+    check_rows_alone(70, 200, 1700);
   });
+}
+
+void check_infinities(int64_t m, int64_t n, int64_t k) {
+  std::vector<float> a = random_floats(m * k, 1, 0.5f, 1.0f), b = random_floats(k * n, 2, 0.5f, 1.0f);
+  a[3 * k + 5] = HUGE_VALF;
+  a[4 * k + 6] = -HUGE_VALF;
+  a[5 * k + 7] = std::nanf("");
+  a[6 * k + 69] = 3.4028235e38f;
+  std::fill_n(a.data() + 7 * k, k, 0.0f);
+  b[9 * n + 17] = -HUGE_VALF;
+  b[10 * n + 18] = 3.4028235e38f;
+  const std::vector<float> packed = packed_split(b, k, n);
+  Gemm gemm = split_gemm(m, n, k, a, packed);
+  const std::vector<float> c = run(gemm, 1, 1, std::vector<float>(m * n));
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      float sum = 0;
+      for (int64_t p = 0; p < k; ++p) sum += a[i * k + p] * b[p * n + j];
+      // Beside the largest float the rest of a column has no digits left.
+      if (j == 18 && i >= 3 && i <= 6) continue;
+      if (j == 17 || std::isnan(sum)) {
+        ASSERT_TRUE(std::isnan(c[i * n + j])) << i << "," << j;
+      } else if (std::isinf(sum)) {
+        ASSERT_EQ(c[i * n + j], sum) << i << "," << j;
+      } else {
+        ASSERT_NEAR(c[i * n + j], sum, std::abs(sum) * 1e-5f) << i << "," << j;
+      }
+    }
+  }
 }
 
 TEST(Gemm, SplitProductsKeepInfinitiesAndNaN) {
   for_each_splitting_isa([] {
-    const int64_t m = 20, n = 40, k = 70;
-    std::vector<float> a = random_floats(m * k, 1, 0.5f, 1.0f), b = random_floats(k * n, 2, 0.5f, 1.0f);
-    a[3 * k + 5] = HUGE_VALF;
-    a[4 * k + 6] = -HUGE_VALF;
-    a[5 * k + 7] = std::nanf("");
-    a[6 * k + 69] = 3.4028235e38f;
-    std::fill_n(a.data() + 7 * k, k, 0.0f);
-    b[9 * n + 17] = -HUGE_VALF;
-    b[10 * n + 18] = 3.4028235e38f;
-    const std::vector<float> packed = packed_split(b, k, n);
-    Gemm gemm = split_gemm(m, n, k, a, packed);
-    const std::vector<float> c = run(gemm, 1, 1, std::vector<float>(m * n));
-    for (int64_t i = 0; i < m; ++i) {
-      for (int64_t j = 0; j < n; ++j) {
-        float sum = 0;
-        for (int64_t p = 0; p < k; ++p) sum += a[i * k + p] * b[p * n + j];
-        // Beside the largest float the rest of a column has no digits left.
-        if (j == 18 && i >= 3 && i <= 6) continue;
-        if (j == 17 || std::isnan(sum)) {
-          ASSERT_TRUE(std::isnan(c[i * n + j])) << i << "," << j;
-        } else if (std::isinf(sum)) {
-          ASSERT_EQ(c[i * n + j], sum) << i << "," << j;
-        } else {
-          ASSERT_NEAR(c[i * n + j], sum, std::abs(sum) * 1e-5f) << i << "," << j;
-        }
-      }
-    }
+    check_infinities(20, 40, 70);
+    check_infinities(100, 330, 70);
+    check_infinities(70, 100, 1000);
   });
 }
 
@@ -326,8 +342,11 @@ void check_lowest_apart(int64_t m, int64_t n, int64_t k) {
     for (int64_t p = 0; p < k; ++p) row += std::abs(a[i * k + p]);
     for (int64_t j = 0; j < n; ++j) {
       const int64_t at = i * n + j;
-      if (j % 2 == 0) ASSERT_NEAR(c[at], expected[at], 3e-7f * (1 + std::abs(expected[at]))) << i << "," << j;
-      if (j % 2 == 1) ASSERT_EQ(c[at], higher[at]) << i << "," << j;
+      if (j % 2 == 0) {
+        ASSERT_NEAR(c[at], expected[at], 3e-7f * (1 + std::abs(expected[at]))) << i << "," << j;
+      } else {
+        ASSERT_EQ(c[at], higher[at]) << i << "," << j;
+      }
       ASSERT_NEAR(higher[at], expected[at], 0x1p-16f * row + 3e-7f * (1 + std::abs(expected[at]))) << i << "," << j;
     }
   }
@@ -367,7 +386,7 @@ TEST(Gemm, RowsWithInfinitiesAreWholeWithoutTheLowestBytes) {
 TEST(Gemm, EmptyDepthGivesTheEpilogueOfZero) {
   for_each_isa([] {
     Case at = {3, 40, 0};
-    at.terms = true;
+    at.terms = Case::kAll;
     check(at);
   });
 }
