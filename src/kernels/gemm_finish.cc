@@ -31,14 +31,34 @@ struct Row {
   const float* column_bias;
   const float* addend;
   const float* residual;
-  VF row_bias;
+  float* c;
+  const float* row_bias;  // of this row
+
+  Row(const Gemm& gemm, const FinishArgs& block) {
+    const Epilogue& e = gemm.epilogue;
+    const auto offset = [](const float* base, int64_t by) { return base == nullptr ? nullptr : base + by; };
+    acc = block.acc;
+    column_bias = offset(e.column_bias, block.column);
+    addend = offset(e.addend, block.row * e.addend_stride + block.column);
+    residual = offset(e.residual, block.row * e.residual_stride + block.column);
+    c = gemm.c + block.row * gemm.c_stride + block.column;
+    row_bias = offset(e.row_bias, block.row);
+  }
+  HWY_INLINE void next(const Gemm& gemm, const FinishArgs& block) {
+    acc += block.acc_stride;
+    if (addend != nullptr) addend += gemm.epilogue.addend_stride;
+    if (residual != nullptr) residual += gemm.epilogue.residual_stride;
+    c += gemm.c_stride;
+    if (row_bias != nullptr) ++row_bias;
+  }
+  HWY_INLINE VF bias() const { return constant(row_bias == nullptr ? 0.0f : *row_bias); }
 };
 
 // kPlain: no column bias, addend or residual.
 template <Activation kActivation, bool kPlain>
-HWY_INLINE VF finish_vector(const Row& row, int64_t j, VF alpha, VF addend_scale) {
+HWY_INLINE VF finish_vector(const Row& row, VF row_bias, int64_t j, VF alpha, VF addend_scale) {
   const F32 d;
-  VF x = hn::MulAdd(hn::LoadU(d, row.acc + j), alpha, row.row_bias);
+  VF x = hn::MulAdd(hn::LoadU(d, row.acc + j), alpha, row_bias);
   if constexpr (kPlain) return activate<kActivation>(x);
   if (row.addend) x = hn::MulAdd(hn::LoadU(d, row.addend + j), addend_scale, x);
   if (row.column_bias) x = hn::Add(x, hn::LoadU(d, row.column_bias + j));
@@ -49,7 +69,7 @@ HWY_INLINE VF finish_vector(const Row& row, int64_t j, VF alpha, VF addend_scale
 
 // The last `count` columns from column j on, fewer than a vector, through copies: nothing beyond them is touched.
 template <Activation kActivation>
-void finish_tail(const Row& row, int64_t j, int64_t count, const Epilogue& epilogue, float* c) {
+void finish_tail(const Row& row, int64_t j, int64_t count, const Epilogue& epilogue) {
   const F32 d;
   constexpr size_t kLanes = HWY_MAX_BYTES / sizeof(float);
   float buffer[4][kLanes] = {};
@@ -58,35 +78,36 @@ void finish_tail(const Row& row, int64_t j, int64_t count, const Epilogue& epilo
     std::memcpy(to, from + j, static_cast<size_t>(count) * sizeof(float));
     return to;
   };
-  const Row padded = {copy(row.acc, buffer[0]), copy(row.column_bias, buffer[1]), copy(row.addend, buffer[2]),
-                      copy(row.residual, buffer[3]), row.row_bias};
+  Row padded = row;
+  padded.acc = copy(row.acc, buffer[0]);
+  padded.column_bias = copy(row.column_bias, buffer[1]);
+  padded.addend = copy(row.addend, buffer[2]);
+  padded.residual = copy(row.residual, buffer[3]);
   float out[kLanes];
-  hn::StoreU(finish_vector<kActivation, false>(padded, 0, constant(epilogue.alpha), constant(epilogue.addend_scale)), d,
-             out);
-  std::memcpy(c + j, out, static_cast<size_t>(count) * sizeof(float));
+  hn::StoreU(finish_vector<kActivation, false>(padded, row.bias(), 0, constant(epilogue.alpha),
+                                               constant(epilogue.addend_scale)),
+             d, out);
+  std::memcpy(row.c + j, out, static_cast<size_t>(count) * sizeof(float));
 }
 
+// Tails come last: no call stands between rows, and what activations need stays in registers.
 template <Activation kActivation, bool kPlain>
 void finish_rows(const Gemm& gemm, const FinishArgs& block) {
   const F32 d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  const Epilogue& epilogue = gemm.epilogue;
-  const VF alpha = constant(epilogue.alpha);
-  const VF addend_scale = constant(epilogue.addend_scale);
-  const auto offset = [](const float* base, int64_t by) { return base == nullptr ? nullptr : base + by; };
-  for (int64_t i = 0; i < block.rows; ++i) {
-    const int64_t at = block.row + i;
-    float* c = gemm.c + at * gemm.c_stride + block.column;
-    const Row row = {block.acc + i * block.acc_stride, offset(epilogue.column_bias, block.column),
-                     offset(epilogue.addend, at * epilogue.addend_stride + block.column),
-                     offset(epilogue.residual, at * epilogue.residual_stride + block.column),
-                     constant(epilogue.row_bias == nullptr ? 0.0f : epilogue.row_bias[at])};
-    int64_t j = 0;
-    for (; j + lanes <= block.columns; j += lanes) {
-      hn::StoreU(finish_vector<kActivation, kPlain>(row, j, alpha, addend_scale), d, c + j);
-    }
-    if (j < block.columns) finish_tail<kActivation>(row, j, block.columns - j, epilogue, c);
+  const VF alpha = constant(gemm.epilogue.alpha);
+  const VF addend_scale = constant(gemm.epilogue.addend_scale);
+  const int64_t whole = block.columns / lanes * lanes;
+  Row row(gemm, block);
+  for (int64_t i = 0; i < block.rows; ++i, row.next(gemm, block)) {
+    const VF row_bias = row.bias();
+    for (int64_t j = 0; j < whole; j += lanes)
+      hn::StoreU(finish_vector<kActivation, kPlain>(row, row_bias, j, alpha, addend_scale), d, row.c + j);
   }
+  if (whole == block.columns) return;
+  row = Row(gemm, block);
+  for (int64_t i = 0; i < block.rows; ++i, row.next(gemm, block))
+    finish_tail<kActivation>(row, whole, block.columns - whole, gemm.epilogue);
 }
 
 template <Activation kActivation>

@@ -32,6 +32,25 @@ HWY_INLINE VF polynomial(VF x, float c0, Rest... rest) {
   }
 }
 
+/// c[0] + c[2] x + c[4] x² + … by Horner's rule.
+template <class... Rest>
+HWY_INLINE VF every_other_term(VF x, float c0, float, Rest... rest) {
+  if constexpr (sizeof...(rest) == 0) {
+    return constant(c0);
+  } else {
+    return hn::MulAdd(every_other_term(x, rest...), x, constant(c0));
+  }
+}
+
+/// The same as polynomial() of an even number of terms in half the time where nothing else keeps the units busy: even
+/// and odd terms side by side.
+template <class... Rest>
+HWY_INLINE VF polynomial_by_halves(VF x, float c0, Rest... rest) {
+  static_assert(sizeof...(rest) % 2 == 1);
+  const VF w = hn::Mul(x, x);
+  return hn::MulAdd(every_other_term(w, rest..., 0.0f), x, every_other_term(w, c0, rest...));
+}
+
 /// x limited to [low, high]; NaN stays NaN, because x86 returns the second operand where one is NaN.
 HWY_INLINE VF clamp_keep_nan(VF x, float low, float high) { return hn::Min(constant(high), hn::Max(constant(low), x)); }
 
@@ -121,9 +140,10 @@ HWY_INLINE VF log(VF x) {
 HWY_INLINE VF erf(VF x) {
   const VF c = clamp_keep_nan(x, -3.93f, 3.93f);
   const VF z = hn::MulAdd(hn::Mul(c, c), constant(2.0f / (3.93f * 3.93f)), constant(-1.0f));
-  const VF p = polynomial(z, 0.359820202f, -0.179660325f, 0.133781903f, -0.109000141f, 0.0905551921f, -0.0741245611f,
-                          0.0586352011f, -0.0437415483f, 0.0299744291f, -0.020275007f, 0.014533665f, -0.0078535306f,
-                          0.0019231113f, -0.00142283111f, 0.00219232089f, -0.000885167872f);
+  const VF p =
+      polynomial_by_halves(z, 0.359820202f, -0.179660325f, 0.133781903f, -0.109000141f, 0.0905551921f, -0.0741245611f,
+                           0.0586352011f, -0.0437415483f, 0.0299744291f, -0.020275007f, 0.014533665f, -0.0078535306f,
+                           0.0019231113f, -0.00142283111f, 0.00219232089f, -0.000885167872f);
   return clamp_keep_nan(hn::Mul(c, p), -1.0f, 1.0f);
 }
 
