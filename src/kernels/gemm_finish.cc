@@ -133,6 +133,37 @@ void finish(const Gemm& gemm, const FinishArgs& block) {
   }
 }
 
+template <Activation kActivation>
+void finish_row(const FinishRow& row, int64_t columns) {
+  const F32 d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const VF alpha = constant(row.alpha);
+  for (int64_t j = 0; j < columns; j += lanes) {
+    VF x = hn::MulAdd(hn::LoadU(d, row.acc + j), alpha, hn::Zero(d));
+    if (row.column_bias) x = hn::Add(x, hn::LoadU(d, row.column_bias + j));
+    x = activate<kActivation>(x);
+    if (row.residual) x = hn::Add(x, hn::LoadU(d, row.residual + j));
+    hn::StoreU(x, d, row.c + j);
+  }
+}
+
+void find_row_finisher(Activation activation, RowFinisher& found) {
+  const auto get = [&]() -> RowFinisher {
+    switch (activation) {
+      case Activation::kNone: return finish_row<Activation::kNone>;
+      case Activation::kRelu: return finish_row<Activation::kRelu>;
+      case Activation::kGeluErf: return finish_row<Activation::kGeluErf>;
+      case Activation::kGeluTanh: return finish_row<Activation::kGeluTanh>;
+      case Activation::kSilu: return finish_row<Activation::kSilu>;
+      case Activation::kSigmoid: return finish_row<Activation::kSigmoid>;
+      case Activation::kTanh: return finish_row<Activation::kTanh>;
+      case Activation::kQuickGelu: return finish_row<Activation::kQuickGelu>;
+    }
+    return nullptr;
+  };
+  found = get();
+}
+
 }  // namespace sdx::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -140,6 +171,12 @@ HWY_AFTER_NAMESPACE();
 namespace sdx::kernels {
 namespace {
 HWY_EXPORT(finish);
+HWY_EXPORT(find_row_finisher);
+}  // namespace
+RowFinisher row_finisher(Activation activation) {
+  RowFinisher found = nullptr;
+  HWY_DYNAMIC_DISPATCH(find_row_finisher)(activation, found);
+  return found;
 }
 void gemm_finish(const Gemm& gemm, const FinishArgs& block) { HWY_DYNAMIC_DISPATCH(finish)(gemm, block); }
 }  // namespace sdx::kernels

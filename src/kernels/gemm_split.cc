@@ -59,16 +59,10 @@ class Tiles {
         few_(few(gemm.m)),
         sums_(static_cast<SplitSums*>(scratch)),
         acc_(reinterpret_cast<float*>(sums_ + slots(gemm))),
-        simple_(gemm.epilogue.activation == Activation::kNone && gemm.epilogue.row_bias == nullptr &&
-                gemm.epilogue.addend == nullptr) {
+        simple_(gemm.epilogue.row_bias == nullptr && gemm.epilogue.addend == nullptr),
+        finish_row_(gemm.epilogue.activation == Activation::kNone ? nullptr : row_finisher(gemm.epilogue.activation)) {
     tile_.b_digits = packing_.digits;
-    if (gemm.epilogue.activation != Activation::kNone) {
-      tile_.context = this;
-      tile_.meanwhile = [](void* context) {
-        auto& self = *static_cast<Tiles*>(context);
-        self.finish(self.pending_.at_once);
-      };
-    }
+    tile_.context = this;
     if (!few_) kernels_.begin(groups_.height);
   }
   ~Tiles() {
@@ -115,9 +109,8 @@ class Tiles {
   struct Pending {
     const SplitSums* sums = nullptr;
     int64_t row = 0, rows = 0, panel = 0;
-    bool direct = false;  ///< its floats go to C at once
+    bool simple = false;  ///< whole rows whose epilogue is a bias, an activation and a residual
     int64_t done = 0;     ///< rows
-    int64_t at_once = 0;  ///< rows for each half block of the next group
   };
 
   const std::byte* panel_at(int64_t panel) const {
@@ -171,23 +164,18 @@ class Tiles {
     } else {
       // The vector units finish the last group while the matrix units are at this one.
       place_pending(tile_.before, tile_.before_to);
-      if (gemm_.epilogue.activation != Activation::kNone) {
-        // Sums become floats in the first blocks.
-        const int64_t calls = 2 * tile_.blocks - ceil_div(pending_.rows, 6);
-        pending_.at_once = ceil_div(pending_.rows, std::max<int64_t>(calls, 1));
-      }
+      place_rows();
       kernels_.multiply(tile_);
     }
     finish(pending_.rows);
     if (step.last) {
-      pending_ = {&sums, row, rows, step.panel, goes_to_c(step)};
+      pending_ = {&sums, row, rows, step.panel, is_simple(step)};
     } else {
       pending_.rows = 0;
     }
   }
 
-  // Whole panels need nothing but their bias and residual.
-  bool goes_to_c(const Step& step) const {
+  bool is_simple(const Step& step) const {
     return simple_ && (step.panel + 1) * kSplitColumns <= gemm_.n && (plain_groups_ >> step.group & 1) == 0;
   }
 
@@ -202,7 +190,7 @@ class Tiles {
     parts.alpha = 1;
     parts.bias = parts.residual = nullptr;
     to = acc_;
-    if (!pending_.direct) return;
+    if (!goes_to_c()) return;
     const Epilogue& e = gemm_.epilogue;
     const int64_t column = pending_.panel * kSplitColumns;
     parts.to_stride = gemm_.c_stride;
@@ -211,6 +199,29 @@ class Tiles {
     if (e.residual != nullptr) parts.residual = e.residual + pending_.row * e.residual_stride + column;
     parts.residual_stride = e.residual_stride;
     to = gemm_.c + pending_.row * gemm_.c_stride + column;
+  }
+
+  // Without an activation floats go to C at once.
+  bool goes_to_c() const { return pending_.simple && finish_row_ == nullptr; }
+
+  // What finish_next() takes row by row while the next group is multiplied.
+  void place_rows() {
+    tile_.meanwhile = nullptr;
+    if (pending_.rows == 0 || !pending_.simple || finish_row_ == nullptr) return;
+    const Epilogue& e = gemm_.epilogue;
+    const int64_t row = pending_.row, column = pending_.panel * kSplitColumns;
+    next_row_ = {acc_, e.column_bias == nullptr ? nullptr : e.column_bias + column,
+                 e.residual == nullptr ? nullptr : e.residual + row * e.residual_stride + column,
+                 gemm_.c + row * gemm_.c_stride + column, e.alpha};
+    tile_.meanwhile = [](void* tiles) { return static_cast<Tiles*>(tiles)->finish_next(); };
+  }
+
+  bool finish_next() {
+    finish_row_(next_row_, kSplitColumns);
+    next_row_.acc += kSplitColumns;
+    if (next_row_.residual != nullptr) next_row_.residual += gemm_.epilogue.residual_stride;
+    next_row_.c += gemm_.c_stride;
+    return ++pending_.done < pending_.rows;
   }
 
   void finish_pending() {
@@ -225,7 +236,7 @@ class Tiles {
   // The next `rows` rows of what is pending, which are floats already.
   void finish(int64_t rows) {
     rows = std::min(rows, pending_.rows - pending_.done);
-    if (rows <= 0 || pending_.direct) return;
+    if (rows <= 0 || goes_to_c()) return;
     const auto& columns = *reinterpret_cast<const SplitColumns*>(panel_at(pending_.panel));
     const int64_t row = pending_.row + pending_.done, column = pending_.panel * kSplitColumns;
     float* acc = acc_ + pending_.done * kSplitColumns;
@@ -285,7 +296,9 @@ class Tiles {
   float* acc_;
   SplitTile tile_ = split_tile();  ///< of the step at hand; what changes is set for each
   Pending pending_;
-  const bool simple_;          ///< the epilogue has no more than a bias and a residual
+  const bool simple_;             ///< the epilogue has no more than a bias, an activation and a residual
+  const RowFinisher finish_row_;  ///< null without an activation
+  FinishRow next_row_ = {};
   uint32_t plain_groups_ = 0;  ///< bits of groups with rows that are multiplied as they are
   int64_t row_begin_ = 0, steps_ = 1, first_panel_ = 0;
   const std::byte* rows_of_a_ = nullptr;

@@ -86,7 +86,7 @@ struct SplitTile {
   int64_t fetch_lines;  ///< 0 or a power of two up to 16
   SplitParts before;    ///< sums of an earlier step, which are combined between the products of this one; or no rows
   float* before_to;
-  void (*meanwhile)(void* context);  ///< null, or called twice in each block once nothing of `before` is left
+  bool (*meanwhile)(void* context);  ///< null, or called between products once nothing of `before` is left, until false
   void* context;
 };
 

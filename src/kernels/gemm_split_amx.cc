@@ -52,15 +52,30 @@ SDX_AMX inline void apart(const std::byte* lines) {
   for (int i = kLines; i < 6; ++i) asm volatile("nopw 0(%%rax,%%rax)" ::);
 }
 
-// Takes up to kRows rows of an earlier step's sums to floats, after a product. That has to stand between single
-// products: the processor does not look past a few of them that wait; what follows them all would be done after them.
-template <int kRows>
-SDX_AMX inline void meanwhile(SplitCombiner& before) {
+// What vector units do between products, piece by piece. It has to stand between single ones: the processor does not
+// look past a few of them that wait; what follows them all would be done after them.
+class Meanwhile {
+ public:
+  SDX_AMX Meanwhile(const SplitTile& t, SplitCombiner& before)
+      : before_(before), more_(t.meanwhile), context_(t.context) {}
+  // Up to kRows rows of an earlier step's sums become floats.
+  template <int kRows>
+  SDX_AMX inline void combine() {
 #pragma GCC unroll 2
-  for (int i = 0; i < kRows; ++i) {
-    if (before.left() > 0) before.row();
+    for (int i = 0; i < kRows; ++i) {
+      if (before_.left() > 0) before_.row();
+    }
   }
-}
+  // What the caller has. Long chains of instructions would take all places for those that wait if they came at once.
+  SDX_AMX inline void more() {
+    if (more_ != nullptr && before_.left() <= 0 && !more_(context_)) more_ = nullptr;
+  }
+
+ private:
+  SplitCombiner& before_;
+  bool (*more_)(void* context);
+  void* context_;
+};
 
 constexpr int64_t kSumsRow = kSplitColumns * sizeof(int32_t), kSums = kSplitRows * kSplitColumns;
 
@@ -75,9 +90,9 @@ SDX_AMX inline void load_sums(const int32_t* from) {
 // take all places for lines on their way, and loads of tiles would wait. B streams by, so that A stays in the
 // first-level cache.
 template <int kDigits, int kLines>
-SDX_AMX [[gnu::always_inline]] inline void multiply_columns(const SplitTile& t, int64_t columns,
-                                                            SplitCombiner& before) {
-  const bool single = t.blocks == 1;
+SDX_AMX [[gnu::always_inline]] inline void multiply_columns(const SplitTile& t, int64_t columns, Meanwhile& between) {
+  constexpr int64_t kMany = 9;
+  const bool single = t.blocks == 1, few = t.blocks < kMany;
   constexpr bool kLowest = kDigits == kSplitDigits;
   if (t.accumulate) {
     load_sums(t.sums + columns * 16);
@@ -96,35 +111,36 @@ SDX_AMX [[gnu::always_inline]] inline void multiply_columns(const SplitTile& t, 
     _tile_loadd(6, a, row);
     apart<kLines>(ahead);
     _tile_dpbssd(0, 6, 3);
-    single ? meanwhile<2>(before) : meanwhile<1>(before);
+    single ? between.combine<2>() : between.combine<1>();
     apart<0>(nullptr);
     _tile_stream_loadd(4, b + 2 * kSplitTileBytes, kRow);
     apart<kLines>(ahead + kFetch);
     _tile_dpbssd(1, 6, 4);
-    meanwhile<1>(before);
+    between.combine<1>();
     apart<0>(nullptr);
     if constexpr (kLowest) {
       _tile_stream_loadd(5, b + 4 * kSplitTileBytes, kRow);
       apart<kLines>(ahead + 4 * kFetch);
       _tile_dpbssd(2, 6, 5);
-      meanwhile<1>(before);
+      between.combine<1>();
       apart<0>(nullptr);
     }
+    if (few) between.more();
     _tile_loadd(7, a + digit, row);
     apart<kLines>(ahead + 2 * kFetch);
     _tile_dpbssd(1, 7, 3);
-    single ? meanwhile<2>(before) : meanwhile<1>(before);
+    single ? between.combine<2>() : between.combine<1>();
     apart<kLowest ? kLines : 0>(ahead + 5 * kFetch);
     _tile_dpbssd(2, 7, 4);
-    meanwhile<1>(before);
+    between.combine<1>();
     apart<0>(nullptr);
     _tile_loadd(6, a + 2 * digit, row);
     apart<kLines>(ahead + 3 * kFetch);
     _tile_dpbssd(2, 6, 3);
-    meanwhile<1>(before);
+    between.combine<1>();
     apart<0>(nullptr);
     if constexpr (kLines > 0) ahead += split_panel_bytes(kDigits);
-    if (before.left() <= 0 && t.meanwhile != nullptr) t.meanwhile(t.context);
+    between.more();
   }
   int32_t* to = t.sums + columns * 16;
   _tile_stored(0, to, kSumsRow);
@@ -135,8 +151,9 @@ SDX_AMX [[gnu::always_inline]] inline void multiply_columns(const SplitTile& t, 
 template <int kDigits, int kLines>
 SDX_AMX void multiply_group(const SplitTile& t) {
   SplitCombiner before(t.before, t.before_to);
-  multiply_columns<kDigits, kLines>(t, 0, before);
-  multiply_columns<kDigits, kLines>(t, 1, before);
+  Meanwhile between(t, before);
+  multiply_columns<kDigits, kLines>(t, 0, between);
+  multiply_columns<kDigits, kLines>(t, 1, between);
   while (before.left() > 0) before.row();
 }
 
@@ -163,11 +180,12 @@ SDX_AMX void multiply_groups(const SplitTile& first, int64_t groups, int64_t gro
   SplitParts none = parts;
   none.rows = 0;
   SplitCombiner before(none, to);
+  Meanwhile between(first, before);
   fence();
   for (int64_t group = 0; group < groups; ++group, t.a += group_bytes) {
     t.sums = &sums[group % 2][0][0][0];
-    multiply_columns<kSplitDigits, 0>(t, 0, before);
-    multiply_columns<kSplitDigits, 0>(t, 1, before);
+    multiply_columns<kSplitDigits, 0>(t, 0, between);
+    multiply_columns<kSplitDigits, 0>(t, 1, between);
     fence();
     while (before.left() > 0) before.row();
     before.next(t.sums, parts.rows);

@@ -60,6 +60,19 @@ struct FinishArgs {
 /// Applies the epilogue to a block and stores it to C.
 void gemm_finish(const Gemm& gemm, const FinishArgs& block);
 
+/// One row of accumulators on its way to C, with a bias, an activation and a residual alone; absent terms are null.
+struct FinishRow {
+  const float* acc;
+  const float* column_bias;
+  const float* residual;
+  float* c;
+  float alpha;
+};
+/// What does the same with `columns` elements of one row as gemm_finish, for a multiple of 16 columns, without looking
+/// up anything for each.
+using RowFinisher = void (*)(const FinishRow& row, int64_t columns);
+RowFinisher row_finisher(Activation activation);
+
 /// A weight as it lies in a file, any alignment; kF32, kF16 or kBf16.
 float read_weight(const unsigned char* at, WeightType type);
 
