@@ -62,8 +62,9 @@ class Tiles {
         simple_(gemm.epilogue.row_bias == nullptr && gemm.epilogue.addend == nullptr),
         finish_row_(gemm.epilogue.activation == Activation::kNone ? nullptr : row_finisher(gemm.epilogue.activation)) {
     tile_.b_digits = packing_.digits;
+    tile_.streams = groups_.count == 1;
     tile_.context = this;
-    if (!few_) kernels_.begin(groups_.height);
+    if (!few_) kernels_.begin(groups_.height, tile_.streams);
   }
   ~Tiles() {
     finish_pending();
@@ -82,7 +83,6 @@ class Tiles {
     plain_groups_ = 0;
     for (int64_t row = row_begin; row < row_end; ++row)
       plain_groups_ |= static_cast<uint32_t>(std::isnan(row_scales_[row])) << (row - row_begin) / groups_.height;
-    first_panel_ = panel_begin;
     rows_of_a_ = static_cast<const std::byte*>(gemm_.split_a) + row_begin / groups_.height * group_bytes_;
     const int64_t blocks = split_blocks(gemm_.k), piece = piece_blocks(gemm_);
     const int64_t most = steps_ >= kFewestGroups && !few_ ? kBatch : 1;
@@ -156,7 +156,7 @@ class Tiles {
     tile_.blocks = step.blocks;
     tile_.accumulate = step.first > 0;
     tile_.sums = &sums[0][0][0];
-    place_ahead(step);
+    place_ahead();
     const int64_t row = row_begin_ + step.group * groups_.height, rows = std::min(groups_.height, gemm_.m - row);
     if (few_) {
       finish_pending();
@@ -268,15 +268,9 @@ class Tiles {
     fetch_lines_ = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(lines)));
   }
 
-  // A group alone fetches its own first panel too.
-  void place_ahead(const Step& step) {
+  void place_ahead() {
+    if (tile_.streams) return;
     const int64_t block = split_panel_bytes(packing_.digits), fetches = split_fetches(packing_.digits);
-    if (steps_ == 1 && step.panel == first_panel_) {
-      tile_.fetch_lines = block / kLine / fetches;
-      tile_.ahead[0] = tile_.b + 4 * block;
-      tile_.ahead[1] = blocks_at(next_.first, next_block_);
-      return;
-    }
     const int64_t target = fetch_step_ / fetchers_, share = fetches * fetch_lines_ * kLine,
                   begin = fetch_step_ % fetchers_ * 2 * share;
     ++fetch_step_;
@@ -300,7 +294,7 @@ class Tiles {
   const RowFinisher finish_row_;  ///< null without an activation
   FinishRow next_row_ = {};
   uint32_t plain_groups_ = 0;  ///< bits of groups with rows that are multiplied as they are
-  int64_t row_begin_ = 0, steps_ = 1, first_panel_ = 0;
+  int64_t row_begin_ = 0, steps_ = 1;
   const std::byte* rows_of_a_ = nullptr;
   Batch batch_ = {0, 1}, next_ = {0, 1};
   int64_t next_block_ = 0;

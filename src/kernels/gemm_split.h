@@ -69,6 +69,9 @@ struct SplitParts {
   int64_t residual_stride = 0;
 };
 
+/// Blocks of B that are on their way where nothing but reading it takes time.
+inline constexpr int64_t kSplitAhead = 2;
+
 /// Operands of one step: sums[rows][columns] = A[group] B[panel] over all blocks of depth.
 struct SplitTile {
   const std::byte* a;       ///< highest digits of the first row
@@ -79,7 +82,8 @@ struct SplitTile {
   int64_t b_digits;         ///< that it has, and that are multiplied: kSplitDigits, or one less
   int64_t blocks;
   bool accumulate;  ///< to the sums, instead of starting from zero
-  int32_t* sums;    ///< SplitSums
+  bool streams;   ///< B is read once: as it lies, and kSplitAhead blocks ahead of the products; nothing else is fetched
+  int32_t* sums;  ///< SplitSums
   /// What each half of the columns fetches into the cache meanwhile: split_fetches() * fetch_lines lines for each
   /// block, split_panel_bytes() apart.
   const std::byte* ahead[2];
@@ -144,8 +148,9 @@ struct SplitKernels {
                      SplitColumns& columns);
   /// Packs pixels of at most kSplitDepth channels.
   void (*pack_pixels)(const SplitPixels& pixels, std::byte* packed);
-  /// Brackets all uses of the matrix units on a thread; groups of `height` rows. These four are null without them.
-  void (*begin)(int64_t height);
+  /// Brackets all uses of the matrix units on a thread; groups of `height` rows, and SplitTile::streams of all tiles.
+  /// These four are null without them.
+  void (*begin)(int64_t height, bool streams);
   void (*end)();
   void (*multiply)(const SplitTile& tile);
   /// The same for `groups` groups of A, group_bytes apart, with the sums combined: to [groups * parts.rows]

@@ -14,7 +14,8 @@ namespace {
 constexpr int64_t kRow = 64;     // bytes of a row of a tile
 constexpr int64_t kFewRows = 3;  // up to so many, vector instructions read B faster
 
-// The operand of the instruction that shapes the tiles: sums 0-2 and A 6-7 with the rows of a group, B 3-5.
+// The operand of the instruction that shapes the tiles: sums 0-2 and A 6-7 with the rows of a group, B 3-5; where B
+// streams sums 0-5, A 6 and B 7.
 struct alignas(64) TileConfig {
   uint8_t palette = 1;
   uint8_t start_row = 0;
@@ -23,11 +24,12 @@ struct alignas(64) TileConfig {
   uint8_t rows[16] = {};
 };
 
-SDX_AMX void begin(int64_t height) {
+SDX_AMX void begin(int64_t height, bool streams) {
   TileConfig config;
   for (int i = 0; i < 8; ++i) {
+    const bool of_b = streams ? i == 7 : i >= 3 && i <= 5;
     config.row_bytes[i] = kRow;
-    config.rows[i] = static_cast<uint8_t>(i < 3 || i > 5 ? height : kSplitRows);
+    config.rows[i] = static_cast<uint8_t>(of_b ? kSplitRows : height);
   }
   // The compiler does not know that the instruction reads memory.
   asm volatile("" ::"r"(&config) : "memory");
@@ -148,6 +150,81 @@ SDX_AMX [[gnu::always_inline]] inline void multiply_columns(const SplitTile& t, 
   _tile_stored(2, to + 2 * kSums, kSumsRow);
 }
 
+// Both halves of the columns in one pass over B, each with three sums by falling weight: 0 to 2 and 3 to 5.
+template <int kDigits>
+SDX_AMX void multiply_stream(const SplitTile& t) {
+  SplitCombiner before(t.before, t.before_to);
+  Meanwhile between(t, before);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_zero(4);
+  _tile_zero(5);
+  constexpr bool kLowest = kDigits == kSplitDigits;
+  constexpr int64_t kPanel = split_panel_bytes(kDigits);
+  constexpr int kLines = 8;
+  constexpr int64_t kFetch = kLines * kRow;
+  const std::byte *b = t.b, *ahead = b + kSplitAhead * kPanel;
+  for (int64_t block = 0; block < t.blocks; ++block, b += kPanel, ahead += kPanel) {
+    const std::byte* a = block_of(t, block);
+    _tile_loadd(6, a, t.a_row_bytes);
+    _tile_loadd(7, b, kRow);
+    split_fetch<kLines>(ahead);
+    _tile_dpbssd(0, 6, 7);
+    _tile_loadd(7, b + kSplitTileBytes, kRow);
+    split_fetch<kLines>(ahead + kFetch);
+    _tile_dpbssd(3, 6, 7);
+    between.combine<1>();
+    _tile_loadd(7, b + 2 * kSplitTileBytes, kRow);
+    split_fetch<kLines>(ahead + 2 * kFetch);
+    _tile_dpbssd(1, 6, 7);
+    _tile_loadd(7, b + 3 * kSplitTileBytes, kRow);
+    split_fetch<kLines>(ahead + 3 * kFetch);
+    _tile_dpbssd(4, 6, 7);
+    between.combine<1>();
+    if constexpr (kLowest) {
+      _tile_loadd(7, b + 4 * kSplitTileBytes, kRow);
+      split_fetch<kLines>(ahead + 8 * kFetch);
+      _tile_dpbssd(2, 6, 7);
+      _tile_loadd(7, b + 5 * kSplitTileBytes, kRow);
+      split_fetch<kLines>(ahead + 9 * kFetch);
+      _tile_dpbssd(5, 6, 7);
+    }
+    _tile_loadd(6, a + t.a_digit_bytes, t.a_row_bytes);
+    _tile_loadd(7, b, kRow);
+    split_fetch<kLines>(ahead + 4 * kFetch);
+    _tile_dpbssd(1, 6, 7);
+    _tile_loadd(7, b + kSplitTileBytes, kRow);
+    split_fetch<kLines>(ahead + 5 * kFetch);
+    _tile_dpbssd(4, 6, 7);
+    between.combine<1>();
+    _tile_loadd(7, b + 2 * kSplitTileBytes, kRow);
+    split_fetch<kLines>(ahead + 6 * kFetch);
+    _tile_dpbssd(2, 6, 7);
+    _tile_loadd(7, b + 3 * kSplitTileBytes, kRow);
+    split_fetch<kLines>(ahead + 7 * kFetch);
+    _tile_dpbssd(5, 6, 7);
+    between.combine<1>();
+    _tile_loadd(6, a + 2 * t.a_digit_bytes, t.a_row_bytes);
+    _tile_loadd(7, b, kRow);
+    if constexpr (kLowest) split_fetch<kLines>(ahead + 10 * kFetch);
+    _tile_dpbssd(2, 6, 7);
+    _tile_loadd(7, b + kSplitTileBytes, kRow);
+    if constexpr (kLowest) split_fetch<kLines>(ahead + 11 * kFetch);
+    _tile_dpbssd(5, 6, 7);
+    between.more();
+  }
+  _tile_stored(0, t.sums, kSumsRow);
+  _tile_stored(1, t.sums + kSums, kSumsRow);
+  _tile_stored(2, t.sums + 2 * kSums, kSumsRow);
+  int32_t* const second = t.sums + kSplitColumns / 2;
+  _tile_stored(3, second, kSumsRow);
+  _tile_stored(4, second + kSums, kSumsRow);
+  _tile_stored(5, second + 2 * kSums, kSumsRow);
+  while (before.left() > 0) before.row();
+}
+
 template <int kDigits, int kLines>
 SDX_AMX void multiply_group(const SplitTile& t) {
   SplitCombiner before(t.before, t.before_to);
@@ -169,7 +246,11 @@ auto group_of(int64_t fetch_lines) {
 
 SDX_AMX void multiply(const SplitTile& t) {
   fence();
-  (t.b_digits == kSplitDigits ? group_of<kSplitDigits> : group_of<kSplitDigits - 1>)(t.fetch_lines)(t);
+  if (t.streams) {
+    (t.b_digits == kSplitDigits ? multiply_stream<kSplitDigits> : multiply_stream<kSplitDigits - 1>)(t);
+  } else {
+    (t.b_digits == kSplitDigits ? group_of<kSplitDigits> : group_of<kSplitDigits - 1>)(t.fetch_lines)(t);
+  }
   fence();
 }
 

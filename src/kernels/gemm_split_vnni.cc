@@ -199,90 +199,105 @@ SDX_VNNI void turn(const float* from, int64_t rows, float* to, int64_t stride) {
   }
 }
 
-// The sums of one row and 16 columns, by falling weight. Of up to kApartRows rows each product of digits has its own,
-// so that none waits for another; for more there are not enough registers, and no need.
-constexpr int kApartRows = 4, kMostRows = 8;
+// The sums of one row and 16 columns, by falling weight. Of few of them each product of digits has its own, so that
+// none waits for another; for more there are not enough registers, and no need.
+constexpr int kApartSums = 4, kMostSums = 8;
 
-// 16 columns: the sums of kRows rows, from one pass over B.
-template <int kDigits, int kRows>
-SDX_VNNI void few_tile(const SplitTile& t, const SplitColumns& columns, int64_t tile) {
-  constexpr bool kLowest = kDigits == kSplitDigits, kApart = kRows <= kApartRows;
+// The sums of kRows rows and kHalves times 16 columns from `first` on, from one pass over B.
+template <int kDigits, int kRows, int kHalves>
+SDX_VNNI void few_columns(const SplitTile& t, const SplitColumns& columns, int64_t first) {
+  constexpr bool kLowest = kDigits == kSplitDigits, kApart = kRows * kHalves <= kApartSums;
   constexpr int64_t kPanel = split_panel_bytes(kDigits), kFetches = split_fetches(kDigits);
   constexpr int kFetch = 8 * kFetches / kSplitQuads;
   constexpr int kMiddle = 1, kLow = kApart ? 3 : 2, kNext = kApart ? 1 : 0, kSums = kApart ? 6 : 3;
   const __m512i zero = _mm512_setzero_si512();
-  __m512i sums[kRows][kSums] = {};
+  __m512i sums[kHalves][kRows][kSums] = {};
   // Unrolled before the compiler decides what stays in registers.
-  const auto for_rows = [](auto step) SDX_VNNI {
-    [&]<int... r>(std::integer_sequence<int, r...>) SDX_VNNI { (step(std::integral_constant<int, r>()), ...); }
-    (std::make_integer_sequence<int, kRows>());
+  const auto for_each = [](auto count, auto step) SDX_VNNI {
+    [&]<int... i>(std::integer_sequence<int, i...>) SDX_VNNI { (step(std::integral_constant<int, i>()), ...); }
+    (std::make_integer_sequence<int, decltype(count)::value>());
   };
+  constexpr std::integral_constant<int, kRows> kAllRows;
+  constexpr std::integral_constant<int, kHalves> kAllHalves;
   const std::byte* a = t.a;
-  const std::byte *b = t.b + tile * kSplitTileBytes, *ahead = t.ahead[tile];
+  const std::byte *b = t.b + first * kSplitTileBytes, *ahead = t.ahead[first];
   const int64_t step = t.fetch_lines * kFetches / kSplitQuads * kRow;
   for (int64_t block = 0; block < t.blocks; ++block, a += kSplitGroupBytes, b += kPanel, ahead += kPanel) {
     for (int64_t quad = 0; quad < kSplitQuads; ++quad) {
-      const std::byte* at = b + quad * kRow;
       split_fetch<kFetch>(ahead + quad * step);
       if (t.fetch_lines > 8) split_fetch<kFetch>(ahead + quad * step + kFetch * kRow);
-      const __m512i w0 = _mm512_loadu_si512(at), w1 = _mm512_loadu_si512(at + 2 * kSplitTileBytes);
-      const __m512i w2 = kLowest ? _mm512_loadu_si512(at + 4 * kSplitTileBytes) : zero;
-      for_rows([&](auto r) SDX_VNNI {
-        const auto* digits = reinterpret_cast<const int32_t*>(a + r * kRow + quad * 4);
-        const __m512i x0 = _mm512_set1_epi32(digits[0]), x1 = _mm512_set1_epi32(digits[kSplitTileBytes / 4]);
-        const __m512i x2 = _mm512_set1_epi32(digits[2 * kSplitTileBytes / 4]);
-        sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], x0, w0);
-        sums[r][kMiddle] = _mm512_dpbusd_epi32(sums[r][kMiddle], x0, w1);
-        if constexpr (kLowest) sums[r][kLow] = _mm512_dpbusd_epi32(sums[r][kLow], x0, w2);
-        sums[r][kMiddle + kNext] = _mm512_dpbusd_epi32(sums[r][kMiddle + kNext], x1, w0);
-        sums[r][kLow + kNext] = _mm512_dpbusd_epi32(sums[r][kLow + kNext], x1, w1);
-        sums[r][kLow + 2 * kNext] = _mm512_dpbusd_epi32(sums[r][kLow + 2 * kNext], x2, w0);
+      for_each(kAllHalves, [&](auto h) SDX_VNNI {
+        const std::byte* at = b + h * kSplitTileBytes + quad * kRow;
+        const __m512i w0 = _mm512_loadu_si512(at), w1 = _mm512_loadu_si512(at + 2 * kSplitTileBytes);
+        const __m512i w2 = kLowest ? _mm512_loadu_si512(at + 4 * kSplitTileBytes) : zero;
+        for_each(kAllRows, [&](auto r) SDX_VNNI {
+          const auto* digits = reinterpret_cast<const int32_t*>(a + r * kRow + quad * 4);
+          const __m512i x0 = _mm512_set1_epi32(digits[0]), x1 = _mm512_set1_epi32(digits[kSplitTileBytes / 4]);
+          const __m512i x2 = _mm512_set1_epi32(digits[2 * kSplitTileBytes / 4]);
+          __m512i(&sum)[kSums] = sums[h][r];
+          sum[0] = _mm512_dpbusd_epi32(sum[0], x0, w0);
+          sum[kMiddle] = _mm512_dpbusd_epi32(sum[kMiddle], x0, w1);
+          if constexpr (kLowest) sum[kLow] = _mm512_dpbusd_epi32(sum[kLow], x0, w2);
+          sum[kMiddle + kNext] = _mm512_dpbusd_epi32(sum[kMiddle + kNext], x1, w0);
+          sum[kLow + kNext] = _mm512_dpbusd_epi32(sum[kLow + kNext], x1, w1);
+          sum[kLow + 2 * kNext] = _mm512_dpbusd_epi32(sum[kLow + 2 * kNext], x2, w0);
+        });
       });
     }
   }
-  // The offset of 128 of each digit of A met each digit of B once.
-  __m512i surplus[kSplitDigits];
-  __m512i sum = zero;
-  for (int i = 0; i < kSplitDigits; ++i) {
-    if (i < kDigits) sum = _mm512_add_epi32(sum, _mm512_loadu_si512(columns.sums[i] + tile * 16));
-    surplus[i] = _mm512_slli_epi32(sum, 7);
-  }
-  constexpr int64_t kWeight = kSplitRows * kSplitColumns;
-  for_rows([&](auto r) SDX_VNNI {
-    __m512i middle = sums[r][kMiddle], low = sums[r][kLow];
-    if constexpr (kApart) {
-      middle = _mm512_add_epi32(middle, sums[r][kMiddle + 1]);
-      low = _mm512_add_epi32(_mm512_add_epi32(low, sums[r][kLow + 1]), sums[r][kLow + 2]);
+  for_each(kAllHalves, [&](auto h) SDX_VNNI {
+    const int64_t column = (first + h) * 16;
+    // The offset of 128 of each digit of A met each digit of B once.
+    __m512i surplus[kSplitDigits];
+    __m512i sum = zero;
+    for (int i = 0; i < kSplitDigits; ++i) {
+      if (i < kDigits) sum = _mm512_add_epi32(sum, _mm512_loadu_si512(columns.sums[i] + column));
+      surplus[i] = _mm512_slli_epi32(sum, 7);
     }
-    int32_t* to = t.sums + r * kSplitColumns + tile * 16;
-    _mm512_storeu_si512(to, _mm512_sub_epi32(sums[r][0], surplus[0]));
-    _mm512_storeu_si512(to + kWeight, _mm512_sub_epi32(middle, surplus[1]));
-    _mm512_storeu_si512(to + 2 * kWeight, _mm512_sub_epi32(low, surplus[2]));
+    constexpr int64_t kWeight = kSplitRows * kSplitColumns;
+    for_each(kAllRows, [&](auto r) SDX_VNNI {
+      __m512i middle = sums[h][r][kMiddle], low = sums[h][r][kLow];
+      if constexpr (kApart) {
+        middle = _mm512_add_epi32(middle, sums[h][r][kMiddle + 1]);
+        low = _mm512_add_epi32(_mm512_add_epi32(low, sums[h][r][kLow + 1]), sums[h][r][kLow + 2]);
+      }
+      int32_t* to = t.sums + r * kSplitColumns + column;
+      _mm512_storeu_si512(to, _mm512_sub_epi32(sums[h][r][0], surplus[0]));
+      _mm512_storeu_si512(to + kWeight, _mm512_sub_epi32(middle, surplus[1]));
+      _mm512_storeu_si512(to + 2 * kWeight, _mm512_sub_epi32(low, surplus[2]));
+    });
   });
 }
 
-using TileFn = void (*)(const SplitTile&, const SplitColumns&, int64_t);
+using FewFn = void (*)(const SplitTile&, const SplitColumns&, int64_t);
+// By rows less one.
 template <int kDigits>
-constexpr TileFn kTiles[kMostRows + 1] = {nullptr,
-                                          few_tile<kDigits, 1>,
-                                          few_tile<kDigits, 2>,
-                                          few_tile<kDigits, 3>,
-                                          few_tile<kDigits, 4>,
-                                          few_tile<kDigits, 5>,
-                                          few_tile<kDigits, 6>,
-                                          few_tile<kDigits, 7>,
-                                          few_tile<kDigits, 8>};
+constexpr FewFn kOneHalf[kMostSums] = {
+    few_columns<kDigits, 1, 1>, few_columns<kDigits, 2, 1>, few_columns<kDigits, 3, 1>, few_columns<kDigits, 4, 1>,
+    few_columns<kDigits, 5, 1>, few_columns<kDigits, 6, 1>, few_columns<kDigits, 7, 1>, few_columns<kDigits, 8, 1>};
+template <int kDigits>
+constexpr FewFn kBothHalves[kMostSums / 2] = {few_columns<kDigits, 1, 2>, few_columns<kDigits, 2, 2>,
+                                              few_columns<kDigits, 3, 2>, few_columns<kDigits, 4, 2>};
 
 void multiply_few(const SplitTile& t, int64_t rows, const SplitColumns& columns) {
-  const TileFn* tiles = t.b_digits == kSplitDigits ? kTiles<kSplitDigits> : kTiles<kSplitDigits - 1>;
-  const int64_t passes = (rows + kMostRows - 1) / kMostRows;
-  for (int64_t tile = 0; tile < 2; ++tile) {
-    SplitTile part = t;
+  constexpr int64_t kWhole = 16;  // lines of each fetch that make a block
+  SplitTile part = t;
+  if (t.streams) {
+    part.ahead[0] = t.b + kSplitAhead * split_panel_bytes(t.b_digits);
+    part.fetch_lines = kWhole;
+    if (2 * rows <= kMostSums)
+      return (t.b_digits == kSplitDigits ? kBothHalves<kSplitDigits> : kBothHalves<kSplitDigits - 1>)[rows - 1](
+          part, columns, 0);
+  }
+  const FewFn* halves = t.b_digits == kSplitDigits ? kOneHalf<kSplitDigits> : kOneHalf<kSplitDigits - 1>;
+  const int64_t passes = (rows + kMostSums - 1) / kMostSums;
+  for (int64_t half = 0; half < 2; ++half) {
+    if (!t.streams) part.fetch_lines = t.fetch_lines;
     for (int64_t pass = 0; pass < passes; ++pass) {
       const int64_t first = rows * pass / passes, count = rows * (pass + 1) / passes - first;
       part.a = t.a + first * kRow;
       part.sums = t.sums + first * kSplitColumns;
-      tiles[count](part, columns, tile);
+      halves[count - 1](part, columns, half);
       part.fetch_lines = 0;
     }
   }
