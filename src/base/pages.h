@@ -56,8 +56,8 @@ class PagePool {
  public:
   /// Smaller blocks are not worth it.
   static bool takes(size_t bytes) { return bytes >= kLeastBytes; }
-  /// `bytes` of zeroed memory, aligned to 64; null where the system has none left. Threads of `parallel` bring the pages
-  /// in, each its own: where two write to one page first, both clear it.
+  /// `bytes` of zeroed memory, aligned to 64; null where the system has none left. Threads of `parallel` bring the
+  /// pages in, each its own: where two write to one page first, both clear it.
   std::shared_ptr<std::byte> take(size_t bytes, const Parallel& parallel);
 
  private:
