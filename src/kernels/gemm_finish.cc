@@ -44,6 +44,13 @@ struct Row {
     c = gemm.c + block.row * gemm.c_stride + block.column;
     row_bias = offset(e.row_bias, block.row);
   }
+  explicit Row(const FinishRow& row)
+      : acc(row.acc),
+        column_bias(row.column_bias),
+        addend(nullptr),
+        residual(row.residual),
+        c(row.c),
+        row_bias(nullptr) {}
   HWY_INLINE void next(const Gemm& gemm, const FinishArgs& block) {
     acc += block.acc_stride;
     if (addend != nullptr) addend += gemm.epilogue.addend_stride;
@@ -134,17 +141,12 @@ void finish(const Gemm& gemm, const FinishArgs& block) {
 }
 
 template <Activation kActivation>
-void finish_row(const FinishRow& row, int64_t columns) {
+void finish_row(const FinishRow& args, int64_t columns) {
   const F32 d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  const VF alpha = constant(row.alpha);
-  for (int64_t j = 0; j < columns; j += lanes) {
-    VF x = hn::MulAdd(hn::LoadU(d, row.acc + j), alpha, hn::Zero(d));
-    if (row.column_bias) x = hn::Add(x, hn::LoadU(d, row.column_bias + j));
-    x = activate<kActivation>(x);
-    if (row.residual) x = hn::Add(x, hn::LoadU(d, row.residual + j));
-    hn::StoreU(x, d, row.c + j);
-  }
+  const Row row(args);
+  const VF alpha = constant(args.alpha), none = hn::Zero(d);
+  for (int64_t j = 0; j < columns; j += static_cast<int64_t>(hn::Lanes(d)))
+    hn::StoreU(finish_vector<kActivation, false>(row, none, j, alpha, none), d, row.c + j);
 }
 
 void find_row_finisher(Activation activation, RowFinisher& found) {
