@@ -48,7 +48,7 @@ SplitProducts::SplitProducts(const AttentionExtents& e, const AttentionHead& hea
   key_scales_ = reinterpret_cast<float*>(weights_ + panel_bytes(e.keys));
   value_scales_ = key_scales_ + round_up(e.keys, kSplitRows);
   turned_ = value_scales_ + round_up(e.dv, kSplitRows);
-  kernels_.begin(kSplitRows, false);
+  kernels_.begin(kSplitRows, 0);
   // Weights are at most 1.
   std::fill_n(columns_of(weights_).scales, kSplitColumns, split_scale(1.0f).scale);
 }

@@ -91,7 +91,7 @@ class Tile {
                     x = block % taps % shape_.kernel[2] * shape_.dilation[2];
       offsets_[block] = ((block / taps * grid_.in_rows + y) * grid_.in_columns + x) * kSplitPixelBytes;
     }
-    kernels_.begin(grid_.height, false);
+    kernels_.begin(grid_.height, 0);
   }
   ~Tile() { kernels_.end(); }
   Tile(const Tile&) = delete;

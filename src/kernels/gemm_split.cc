@@ -39,7 +39,14 @@ struct Packing {
   int64_t lowest(int64_t column) const { return panels * panel_bytes + column * column_bytes; }
 };
 
-bool few(int64_t m) { return m <= split_kernels()->few_rows; }
+// Without matrix units vector instructions multiply, from digits that are offset.
+bool by_vectors() { return !split_kernels()->has_units(); }
+
+// How the digits of m rows lie.
+SplitStack stack_of(int64_t m) {
+  const SplitGroups groups(m);
+  return groups.count == 1 && !by_vectors() ? SplitStack(groups.height) : SplitStack();
+}
 
 // Where the scales of the rows of split A stand: behind all groups.
 float* row_scales(void* split, const SplitGroups& groups, int64_t k) {
@@ -56,19 +63,21 @@ class Tiles {
         packing_(gemm),
         row_scales_(row_scales(const_cast<void*>(gemm.split_a), groups_, gemm.k)),
         group_bytes_(group_bytes(gemm.k)),
-        few_(few(gemm.m)),
+        by_vectors_(by_vectors()),
+        stack_(stack_of(gemm.m)),
         sums_(static_cast<SplitSums*>(scratch)),
         acc_(reinterpret_cast<float*>(sums_ + slots(gemm))),
         simple_(gemm.epilogue.row_bias == nullptr && gemm.epilogue.addend == nullptr),
         finish_row_(gemm.epilogue.activation == Activation::kNone ? nullptr : row_finisher(gemm.epilogue.activation)) {
     tile_.b_digits = packing_.digits;
-    tile_.streams = groups_.count == 1;
+    tile_.stacked = groups_.count == 1 ? stack_.digits : 0;
+    tile_.height = groups_.height;
     tile_.context = this;
-    if (!few_) kernels_.begin(groups_.height, tile_.streams);
+    if (!by_vectors_) kernels_.begin(groups_.height, tile_.stacked);
   }
   ~Tiles() {
     finish_pending();
-    if (!few_) kernels_.end();
+    if (!by_vectors_) kernels_.end();
   }
   Tiles(const Tiles&) = delete;
   Tiles& operator=(const Tiles&) = delete;
@@ -85,7 +94,7 @@ class Tiles {
       plain_groups_ |= static_cast<uint32_t>(std::isnan(row_scales_[row])) << (row - row_begin) / groups_.height;
     rows_of_a_ = static_cast<const std::byte*>(gemm_.split_a) + row_begin / groups_.height * group_bytes_;
     const int64_t blocks = split_blocks(gemm_.k), piece = piece_blocks(gemm_);
-    const int64_t most = steps_ >= kFewestGroups && !few_ ? kBatch : 1;
+    const int64_t most = steps_ >= kFewestGroups && !by_vectors_ ? kBatch : 1;
     // The first panels are not fetched ahead, so that batches begin small.
     int64_t count = 1;
     for (int64_t panel = panel_begin; panel < panel_end; panel += count, count = std::min(2 * count, most)) {
@@ -127,7 +136,7 @@ class Tiles {
   static int64_t piece_blocks(const Gemm& gemm) {
     constexpr int64_t kMost = 12;
     const int64_t blocks = split_blocks(gemm.k);
-    const bool cut = blocks > kMost && SplitGroups(gemm.m).count >= kFewestGroups && !few(gemm.m);
+    const bool cut = blocks > kMost && SplitGroups(gemm.m).count >= kFewestGroups && !by_vectors();
     return cut ? kMost : std::max<int64_t>(blocks, 1);
   }
   // Sums that are kept: those of a batch between pieces, or one that is pending and one that is made.
@@ -158,7 +167,7 @@ class Tiles {
     tile_.sums = &sums[0][0][0];
     place_ahead();
     const int64_t row = row_begin_ + step.group * groups_.height, rows = std::min(groups_.height, gemm_.m - row);
-    if (few_) {
+    if (by_vectors_) {
       finish_pending();
       kernels_.multiply_few(tile_, rows, *reinterpret_cast<const SplitColumns*>(panel_at(step.panel)));
     } else {
@@ -186,6 +195,8 @@ class Tiles {
     parts.sums = &(*pending_.sums)[0][0][0];
     parts.row_scales = row_scales_ + pending_.row;
     parts.column_scales = columns.scales;
+    parts.middle = stack_.middle();
+    parts.low = stack_.low();
     parts.to_stride = kSplitColumns;
     parts.alpha = 1;
     parts.bias = parts.residual = nullptr;
@@ -269,7 +280,7 @@ class Tiles {
   }
 
   void place_ahead() {
-    if (tile_.streams) return;
+    if (tile_.stacked > 0) return;
     const int64_t block = split_panel_bytes(packing_.digits), fetches = split_fetches(packing_.digits);
     const int64_t target = fetch_step_ / fetchers_, share = fetches * fetch_lines_ * kLine,
                   begin = fetch_step_ % fetchers_ * 2 * share;
@@ -285,7 +296,8 @@ class Tiles {
   const Packing packing_;
   const float* row_scales_;
   const int64_t group_bytes_;
-  const bool few_;
+  const bool by_vectors_;
+  const SplitStack stack_;
   SplitSums* sums_;  ///< slots()
   float* acc_;
   SplitTile tile_ = split_tile();  ///< of the step at hand; what changes is set for each
@@ -526,8 +538,12 @@ void gemm_split_a(const Gemm& gemm, int64_t group_begin, int64_t group_end, void
   float* scales = row_scales(packed, groups, gemm.k);
   for (int64_t group = group_begin; group < group_end; ++group) {
     const int64_t row = group * groups.height;
-    const SplitRows rows = {gemm.a.data + row * gemm.a.row_stride, gemm.a.row_stride,
-                            std::min(groups.height, gemm.m - row), groups.height, few(gemm.m)};
+    const SplitRows rows = {gemm.a.data + row * gemm.a.row_stride,
+                            gemm.a.row_stride,
+                            std::min(groups.height, gemm.m - row),
+                            groups.height,
+                            by_vectors(),
+                            stack_of(gemm.m)};
     split_kernels()->pack_rows(rows, gemm.k, static_cast<std::byte*>(packed) + group * group_bytes(gemm.k),
                                scales + row);
   }
@@ -583,9 +599,9 @@ void gemm_add_lowest(const Gemm& gemm, int64_t row, const int32_t* columns, int6
   if (std::isnan(row_scale)) return;
   constexpr int64_t kRow = 64;
   const auto* a = static_cast<const std::byte*>(gemm.split_a) + row / groups.height * group_bytes(gemm.k) +
-                  row % groups.height * kRow;
+                  stack_of(gemm.m).digit_at(0) + row % groups.height * kRow;
   const auto* b = static_cast<const std::byte*>(gemm.packed_b);
-  const bool offset = few(gemm.m);
+  const bool offset = by_vectors();
   for (int64_t i = 0; i < count; ++i) {
     const int64_t column = columns[i];
     const auto& header = *reinterpret_cast<const SplitColumns*>(b + packing.panel(column / kSplitColumns));

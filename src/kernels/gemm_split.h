@@ -52,6 +52,36 @@ struct SplitGroups {
   }
 };
 
+/// Digits of a group of A that stand below each other in one tile where B streams by: with few rows a tile has room
+/// for the rows of several digits, and one matrix instruction multiplies them all by a tile of B. A digit one place
+/// further down falls on the sums of the next lower weight, and rows of zeros stand where a digit has no product:
+///
+///   digits   rows of a block            tile of A with B's highest digit   with its middle one   with its lowest
+///   3        0 0 d0 d1 d2               d0 d1 d2                           0 d0 d1               0 0 d0
+///   2        0 d0 d1 0 d2               d0 d1, and 0 d2                    d0 d1                 0 d0
+///   1        the digits a tile apart    d0, d1 and d2                      d0 and d1             d0
+///
+/// With two digits the first tile makes the sums of the higher weights, all others those of the lower ones.
+struct SplitStack {
+  int64_t digits = 1;
+  int64_t height = kSplitRows;  ///< of the group
+
+  SplitStack() = default;
+  explicit SplitStack(int64_t rows) : digits(rows <= 5 ? 3 : rows <= 8 ? 2 : 1), height(rows) {}
+
+  /// Bytes from a block to `places` times the rows of the group.
+  int64_t at(int64_t places) const { return places * height * kSplitDepth; }
+  /// Bytes from a block to the rows of a digit.
+  int64_t digit_at(int64_t digit) const {
+    return digits == 1 ? digit * kSplitTileBytes : digits == 3 ? at(2 + digit) : at(digit < 2 ? 1 + digit : 4);
+  }
+  /// Where the two groups of rows of zeros begin; none with one digit.
+  int64_t zeros_at(int64_t which) const { return which == 0 ? 0 : at(digits == 3 ? 1 : 3); }
+  /// Elements of the sums from the highest weight to the others.
+  int64_t middle() const { return (digits == 1 ? kSplitRows : height) * kSplitColumns; }
+  int64_t low() const { return (digits == 1 ? 2 * kSplitRows : digits == 2 ? 3 * height : 2 * height) * kSplitColumns; }
+};
+
 /// Sums of products of one group and one panel, by weight.
 using SplitSums = int32_t[kSplitDigits][kSplitRows][kSplitColumns];
 
@@ -67,9 +97,10 @@ struct SplitParts {
   const float* bias = nullptr;        ///< [kSplitColumns], added; or null
   const float* residual = nullptr;    ///< [rows][kSplitColumns], added last; or null
   int64_t residual_stride = 0;
+  int64_t middle = kSplitRows * kSplitColumns, low = 2 * middle;  ///< elements from the highest sums to the others
 };
 
-/// Blocks of B that are on their way where nothing but reading it takes time.
+/// Blocks of B that are on their way into the second-level cache where nothing but reading it takes time.
 inline constexpr int64_t kSplitAhead = 2;
 
 /// Operands of one step: sums[rows][columns] = A[group] B[panel] over all blocks of depth.
@@ -82,8 +113,9 @@ struct SplitTile {
   int64_t b_digits;         ///< that it has, and that are multiplied: kSplitDigits, or one less
   int64_t blocks;
   bool accumulate;  ///< to the sums, instead of starting from zero
-  bool streams;   ///< B is read once: as it lies, and kSplitAhead blocks ahead of the products; nothing else is fetched
-  int32_t* sums;  ///< SplitSums
+  int64_t stacked;  ///< 0, or SplitStack::digits of A where B is read once: as it lies, with nothing else fetched
+  int64_t height;   ///< rows of a group that are stacked
+  int32_t* sums;    ///< SplitSums
   /// What each half of the columns fetches into the cache meanwhile: split_fetches() * fetch_lines lines for each
   /// block, split_panel_bytes() apart.
   const std::byte* ahead[2];
@@ -102,6 +134,7 @@ struct SplitRows {
   int64_t count;
   int64_t height;
   bool offset = false;
+  SplitStack stack = {};
 };
 
 /// Neighbouring pixels of a plane, each packed as kSplitDepth digits of each weight, one channel after the other; zeros
@@ -131,11 +164,20 @@ inline void split_fetch(const std::byte* lines) {
 #pragma GCC unroll 16
   for (int line = 0; line < kLines; ++line) __builtin_prefetch(lines + line * kLine, 0, 2);
 }
+/// Fetches lines of the next of blocks that stream by into the first-level cache, and those of the block that comes
+/// kSplitAhead blocks after the one at hand into the second-level one: without the second step loads would wait for it.
+template <int kLines>
+inline void split_fetch_stream(const std::byte* next, int64_t block_bytes) {
+  constexpr int64_t kLine = 64;
+#pragma GCC unroll 16
+  for (int line = 0; line < kLines; ++line) {
+    __builtin_prefetch(next + (kSplitAhead - 1) * block_bytes + line * kLine, 0, 2);
+    __builtin_prefetch(next + line * kLine, 0, 3);
+  }
+}
 
 /// What one instruction set has to give.
 struct SplitKernels {
-  /// Up to so many rows of A multiply_few() is faster than multiply(); all of them where there are no matrix units.
-  int64_t few_rows;
   bool has_units() const { return multiply != nullptr; }
   /// The largest magnitude of `count` floats; NaN where one of them is not finite.
   float (*largest)(const float* x, int64_t count);
@@ -148,16 +190,16 @@ struct SplitKernels {
                      SplitColumns& columns);
   /// Packs pixels of at most kSplitDepth channels.
   void (*pack_pixels)(const SplitPixels& pixels, std::byte* packed);
-  /// Brackets all uses of the matrix units on a thread; groups of `height` rows, and SplitTile::streams of all tiles.
+  /// Brackets all uses of the matrix units on a thread; groups of `height` rows, and SplitTile::stacked of all tiles.
   /// These four are null without them.
-  void (*begin)(int64_t height, bool streams);
+  void (*begin)(int64_t height, int64_t stacked);
   void (*end)();
   void (*multiply)(const SplitTile& tile);
   /// The same for `groups` groups of A, group_bytes apart, with the sums combined: to [groups * parts.rows]
   /// [kSplitColumns]; `parts` has the scales of all rows, and its sums are not used. Fetches nothing.
   void (*multiply_groups)(const SplitTile& tile, int64_t groups, int64_t group_bytes, const SplitParts& parts,
                           float* to);
-  /// The same sums for up to kSplitRows rows with offset digits, without the matrix units.
+  /// The same sums for up to kSplitRows rows with offset digits, without matrix units.
   void (*multiply_few)(const SplitTile& tile, int64_t rows, const SplitColumns& columns);
   /// to[row][kSplitColumns] = (or +=) the sums with the scales of rows and columns.
   void (*combine)(const SplitParts& parts, float* to);

@@ -6,16 +6,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #define SDX_AMX __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,amx-tile,amx-int8")))
 
 namespace sdx::kernels {
 namespace {
 
-constexpr int64_t kRow = 64;     // bytes of a row of a tile
-constexpr int64_t kFewRows = 3;  // up to so many, vector instructions read B faster
+constexpr int64_t kRow = 64;  // bytes of a row of a tile
 
-// The operand of the instruction that shapes the tiles: sums 0-2 and A 6-7 with the rows of a group, B 3-5; where B
-// streams sums 0-5, A 6 and B 7.
+// The first of the tiles that hold B, and the one behind the last, for each SplitTile::stacked; the others are sums and
+// then A, or A last where nothing is stacked.
+constexpr int kTilesOfB[][2] = {{3, 6}, {7, 8}, {6, 8}, {5, 8}};
+
+// The operand of the instruction that shapes the tiles.
 struct alignas(64) TileConfig {
   uint8_t palette = 1;
   uint8_t start_row = 0;
@@ -24,12 +28,12 @@ struct alignas(64) TileConfig {
   uint8_t rows[16] = {};
 };
 
-SDX_AMX void begin(int64_t height, bool streams) {
+SDX_AMX void begin(int64_t height, int64_t stacked) {
   TileConfig config;
   for (int i = 0; i < 8; ++i) {
-    const bool of_b = streams ? i == 7 : i >= 3 && i <= 5;
+    const bool of_b = i >= kTilesOfB[stacked][0] && i < kTilesOfB[stacked][1];
     config.row_bytes[i] = kRow;
-    config.rows[i] = static_cast<uint8_t>(of_b ? kSplitRows : height);
+    config.rows[i] = static_cast<uint8_t>(of_b ? kSplitRows : height * std::max<int64_t>(stacked, 1));
   }
   // The compiler does not know that the instruction reads memory.
   asm volatile("" ::"r"(&config) : "memory");
@@ -150,68 +154,86 @@ SDX_AMX [[gnu::always_inline]] inline void multiply_columns(const SplitTile& t, 
   _tile_stored(2, to + 2 * kSums, kSumsRow);
 }
 
-// Both halves of the columns in one pass over B, each with three sums by falling weight: 0 to 2 and 3 to 5.
+// Walks the blocks of a panel that streams by, both halves of its columns in one pass; what it fetches stands apart.
 template <int kDigits>
-SDX_AMX void multiply_stream(const SplitTile& t) {
-  SplitCombiner before(t.before, t.before_to);
-  Meanwhile between(t, before);
+class Stream {
+ public:
+  static constexpr bool kLowest = kDigits == kSplitDigits;
+
+  SDX_AMX explicit Stream(const SplitTile& t) : b_(t.b) {}
+  SDX_AMX inline const std::byte* tile(int64_t digit, int64_t half) const {
+    return b_ + (2 * digit + half) * kSplitTileBytes;
+  }
+  // A tile's lines of the blocks to come, or half of them.
+  template <int kPart, int kParts = 1>
+  SDX_AMX inline void fetch() const {
+    constexpr int kLines = static_cast<int>(kSplitRows) / kParts;
+    split_fetch_stream<kLines>(b_ + kBlock + kPart * kLines * kRow, kBlock);
+  }
+  SDX_AMX inline void next() { b_ += kBlock; }
+
+ private:
+  static constexpr int64_t kBlock = split_panel_bytes(kDigits);
+  const std::byte* b_;
+};
+
+// Sums of the first half of the columns in tiles 0 to 2 by falling weight, of the second in 3 to 5; A in 6, B in 7.
+template <int kDigits>
+SDX_AMX void stream_single(const SplitTile& t, Meanwhile& between) {
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
   _tile_zero(4);
   _tile_zero(5);
-  constexpr bool kLowest = kDigits == kSplitDigits;
-  constexpr int64_t kPanel = split_panel_bytes(kDigits);
-  constexpr int kLines = 8;
-  constexpr int64_t kFetch = kLines * kRow;
-  const std::byte *b = t.b, *ahead = b + kSplitAhead * kPanel;
-  for (int64_t block = 0; block < t.blocks; ++block, b += kPanel, ahead += kPanel) {
+  Stream<kDigits> b(t);
+  constexpr bool kLowest = b.kLowest;
+  for (int64_t block = 0; block < t.blocks; ++block, b.next()) {
     const std::byte* a = block_of(t, block);
     _tile_loadd(6, a, t.a_row_bytes);
-    _tile_loadd(7, b, kRow);
-    split_fetch<kLines>(ahead);
+    _tile_loadd(7, b.tile(0, 0), kRow);
+    b.template fetch<0, 2>();
     _tile_dpbssd(0, 6, 7);
-    _tile_loadd(7, b + kSplitTileBytes, kRow);
-    split_fetch<kLines>(ahead + kFetch);
+    _tile_loadd(7, b.tile(0, 1), kRow);
+    b.template fetch<1, 2>();
     _tile_dpbssd(3, 6, 7);
     between.combine<1>();
-    _tile_loadd(7, b + 2 * kSplitTileBytes, kRow);
-    split_fetch<kLines>(ahead + 2 * kFetch);
+    _tile_loadd(7, b.tile(1, 0), kRow);
+    b.template fetch<2, 2>();
     _tile_dpbssd(1, 6, 7);
-    _tile_loadd(7, b + 3 * kSplitTileBytes, kRow);
-    split_fetch<kLines>(ahead + 3 * kFetch);
+    _tile_loadd(7, b.tile(1, 1), kRow);
+    b.template fetch<3, 2>();
     _tile_dpbssd(4, 6, 7);
     between.combine<1>();
     if constexpr (kLowest) {
-      _tile_loadd(7, b + 4 * kSplitTileBytes, kRow);
-      split_fetch<kLines>(ahead + 8 * kFetch);
+      _tile_loadd(7, b.tile(2, 0), kRow);
+      b.template fetch<8, 2>();
       _tile_dpbssd(2, 6, 7);
-      _tile_loadd(7, b + 5 * kSplitTileBytes, kRow);
-      split_fetch<kLines>(ahead + 9 * kFetch);
+      _tile_loadd(7, b.tile(2, 1), kRow);
+      b.template fetch<9, 2>();
       _tile_dpbssd(5, 6, 7);
     }
     _tile_loadd(6, a + t.a_digit_bytes, t.a_row_bytes);
-    _tile_loadd(7, b, kRow);
-    split_fetch<kLines>(ahead + 4 * kFetch);
+    _tile_loadd(7, b.tile(0, 0), kRow);
+    b.template fetch<4, 2>();
     _tile_dpbssd(1, 6, 7);
-    _tile_loadd(7, b + kSplitTileBytes, kRow);
-    split_fetch<kLines>(ahead + 5 * kFetch);
+    _tile_loadd(7, b.tile(0, 1), kRow);
+    b.template fetch<5, 2>();
     _tile_dpbssd(4, 6, 7);
     between.combine<1>();
-    _tile_loadd(7, b + 2 * kSplitTileBytes, kRow);
-    split_fetch<kLines>(ahead + 6 * kFetch);
+    _tile_loadd(7, b.tile(1, 0), kRow);
+    b.template fetch<6, 2>();
     _tile_dpbssd(2, 6, 7);
-    _tile_loadd(7, b + 3 * kSplitTileBytes, kRow);
-    split_fetch<kLines>(ahead + 7 * kFetch);
+    _tile_loadd(7, b.tile(1, 1), kRow);
+    b.template fetch<7, 2>();
     _tile_dpbssd(5, 6, 7);
     between.combine<1>();
     _tile_loadd(6, a + 2 * t.a_digit_bytes, t.a_row_bytes);
-    _tile_loadd(7, b, kRow);
-    if constexpr (kLowest) split_fetch<kLines>(ahead + 10 * kFetch);
+    _tile_loadd(7, b.tile(0, 0), kRow);
+    if constexpr (kLowest) b.template fetch<10, 2>();
     _tile_dpbssd(2, 6, 7);
-    _tile_loadd(7, b + kSplitTileBytes, kRow);
-    if constexpr (kLowest) split_fetch<kLines>(ahead + 11 * kFetch);
+    _tile_loadd(7, b.tile(0, 1), kRow);
+    if constexpr (kLowest) b.template fetch<11, 2>();
     _tile_dpbssd(5, 6, 7);
     between.more();
   }
@@ -222,6 +244,113 @@ SDX_AMX void multiply_stream(const SplitTile& t) {
   _tile_stored(3, second, kSumsRow);
   _tile_stored(4, second + kSums, kSumsRow);
   _tile_stored(5, second + 2 * kSums, kSumsRow);
+}
+
+// Two digits of A in a tile. Sums of the first half of the columns in 0 (higher weights) and 1 (lower ones), of the
+// second in 2 and 3; A in 4 and 5, B in 6 and 7.
+template <int kDigits>
+SDX_AMX void stream_pairs(const SplitTile& t, Meanwhile& between) {
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  Stream<kDigits> b(t);
+  const int64_t rows = t.height * kRow;
+  for (int64_t block = 0; block < t.blocks; ++block, b.next()) {
+    const std::byte* a = block_of(t, block);
+    _tile_loadd(4, a + rows, kRow);
+    _tile_loadd(5, a + 3 * rows, kRow);
+    _tile_loadd(6, b.tile(0, 0), kRow);
+    b.template fetch<0, 2>();
+    _tile_dpbssd(0, 4, 6);
+    b.template fetch<1, 2>();
+    _tile_dpbssd(1, 5, 6);
+    between.combine<1>();
+    _tile_loadd(7, b.tile(0, 1), kRow);
+    b.template fetch<2, 2>();
+    _tile_dpbssd(2, 4, 7);
+    b.template fetch<3, 2>();
+    _tile_dpbssd(3, 5, 7);
+    between.combine<1>();
+    _tile_loadd(6, b.tile(1, 0), kRow);
+    b.template fetch<2>();
+    _tile_dpbssd(1, 4, 6);
+    _tile_loadd(7, b.tile(1, 1), kRow);
+    b.template fetch<3>();
+    _tile_dpbssd(3, 4, 7);
+    between.combine<1>();
+    if constexpr (b.kLowest) {
+      _tile_loadd(5, a, kRow);
+      _tile_loadd(6, b.tile(2, 0), kRow);
+      b.template fetch<4>();
+      _tile_dpbssd(1, 5, 6);
+      _tile_loadd(7, b.tile(2, 1), kRow);
+      b.template fetch<5>();
+      _tile_dpbssd(3, 5, 7);
+    }
+    between.more();
+  }
+  int32_t* const low = t.sums + 2 * t.height * kSplitColumns;
+  constexpr int64_t kSecond = kSplitColumns / 2;
+  _tile_stored(0, t.sums, kSumsRow);
+  _tile_stored(1, low, kSumsRow);
+  _tile_stored(2, t.sums + kSecond, kSumsRow);
+  _tile_stored(3, low + kSecond, kSumsRow);
+  fence();
+  // Both have products of the weight in the middle.
+  int32_t* const middle = t.sums + t.height * kSplitColumns;
+  for (int64_t i = 0; i < t.height * kSplitColumns; i += 16) {
+    _mm512_storeu_si512(middle + i, _mm512_add_epi32(_mm512_loadu_si512(middle + i), _mm512_loadu_si512(low + i)));
+  }
+}
+
+// All digits of A in a tile. Sums of the first half of the columns in 0, of the second in 1; A in 2 to 4, B in 5 to 7.
+template <int kDigits>
+SDX_AMX void stream_triples(const SplitTile& t, Meanwhile& between) {
+  _tile_zero(0);
+  _tile_zero(1);
+  Stream<kDigits> b(t);
+  const int64_t rows = t.height * kRow;
+  for (int64_t block = 0; block < t.blocks; ++block, b.next()) {
+    const std::byte* a = block_of(t, block);
+    _tile_loadd(2, a + 2 * rows, kRow);
+    _tile_loadd(5, b.tile(0, 0), kRow);
+    b.template fetch<0>();
+    _tile_dpbssd(0, 2, 5);
+    _tile_loadd(6, b.tile(0, 1), kRow);
+    b.template fetch<1>();
+    _tile_dpbssd(1, 2, 6);
+    between.combine<1>();
+    _tile_loadd(3, a + rows, kRow);
+    _tile_loadd(7, b.tile(1, 0), kRow);
+    b.template fetch<2>();
+    _tile_dpbssd(0, 3, 7);
+    _tile_loadd(5, b.tile(1, 1), kRow);
+    b.template fetch<3>();
+    _tile_dpbssd(1, 3, 5);
+    between.combine<1>();
+    if constexpr (b.kLowest) {
+      _tile_loadd(4, a, kRow);
+      _tile_loadd(6, b.tile(2, 0), kRow);
+      b.template fetch<4>();
+      _tile_dpbssd(0, 4, 6);
+      _tile_loadd(7, b.tile(2, 1), kRow);
+      b.template fetch<5>();
+      _tile_dpbssd(1, 4, 7);
+    }
+    between.more();
+  }
+  _tile_stored(0, t.sums, kSumsRow);
+  _tile_stored(1, t.sums + kSplitColumns / 2, kSumsRow);
+}
+
+template <int kDigits>
+SDX_AMX void multiply_stream(const SplitTile& t) {
+  SplitCombiner before(t.before, t.before_to);
+  Meanwhile between(t, before);
+  (t.stacked == 3   ? stream_triples<kDigits>
+   : t.stacked == 2 ? stream_pairs<kDigits>
+                    : stream_single<kDigits>)(t, between);
   while (before.left() > 0) before.row();
 }
 
@@ -246,7 +375,7 @@ auto group_of(int64_t fetch_lines) {
 
 SDX_AMX void multiply(const SplitTile& t) {
   fence();
-  if (t.streams) {
+  if (t.stacked > 0) {
     (t.b_digits == kSplitDigits ? multiply_stream<kSplitDigits> : multiply_stream<kSplitDigits - 1>)(t);
   } else {
     (t.b_digits == kSplitDigits ? group_of<kSplitDigits> : group_of<kSplitDigits - 1>)(t.fetch_lines)(t);
@@ -291,7 +420,6 @@ const SplitKernels* amx_split_kernels() {
   if (!available) return nullptr;
   static const SplitKernels kernels = [] {
     SplitKernels all = *vnni_split_kernels();
-    all.few_rows = kFewRows;
     all.begin = begin;
     all.end = end;
     all.multiply = multiply;

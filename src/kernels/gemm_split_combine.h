@@ -25,6 +25,8 @@ class SplitCombiner {
         left_(parts.rows),
         to_stride_(parts.to_stride),
         residual_stride_(parts.residual_stride),
+        middle_(parts.middle),
+        low_(parts.low),
         add_(parts.add) {
     if (parts.column_scales == nullptr) return;
     for (int i = 0; i < 2; ++i) {
@@ -44,8 +46,8 @@ class SplitCombiner {
     const __m512 scale = _mm512_set1_ps(*row_scale_++);
     for (int i = 0; i < 2; ++i) {
       const __m512 high = _mm512_cvtepi32_ps(_mm512_loadu_si512(sums_ + i * kLanes));
-      const __m512 middle = _mm512_cvtepi32_ps(_mm512_loadu_si512(sums_ + i * kLanes + kSums));
-      const __m512 low = _mm512_cvtepi32_ps(_mm512_loadu_si512(sums_ + i * kLanes + 2 * kSums));
+      const __m512 middle = _mm512_cvtepi32_ps(_mm512_loadu_si512(sums_ + i * kLanes + middle_));
+      const __m512 low = _mm512_cvtepi32_ps(_mm512_loadu_si512(sums_ + i * kLanes + low_));
       const __m512 lower = _mm512_set1_ps(0x1p-8f);
       const __m512 sum = _mm512_fmadd_ps(_mm512_fmadd_ps(low, lower, middle), lower, high);
       // The second operand stays where it is NaN.
@@ -64,7 +66,7 @@ class SplitCombiner {
   }
 
  private:
-  static constexpr int64_t kSums = kSplitRows * kSplitColumns, kLanes = 16;
+  static constexpr int64_t kLanes = 16;
   static_assert(kSplitColumns == 2 * kLanes);
 
   __m512 columns_[2], bias_[2], alpha_;
@@ -72,7 +74,7 @@ class SplitCombiner {
   const float* row_scale_;
   const float* residual_;
   float* to_;
-  int64_t left_, to_stride_, residual_stride_;
+  int64_t left_, to_stride_, residual_stride_, middle_, low_;
   bool add_;
 };
 

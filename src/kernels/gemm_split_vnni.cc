@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 namespace sdx::kernels {
@@ -71,7 +70,9 @@ SDX_VNNI inline void store_digits(const __m512i (&y)[4], std::byte* to, int64_t 
   _mm512_storeu_si512(to + 2 * digit_bytes, digits<0>(y, flip));
 }
 
-SDX_VNNI void pack_row(const float* from, int64_t k, __m512 inverse, std::byte* to, __m512i flip) {
+SDX_VNNI void pack_row(const float* from, int64_t k, __m512 inverse, std::byte* to, const SplitStack& stack,
+                       __m512i flip) {
+  const int64_t first = stack.digit_at(0), second = stack.digit_at(1), third = stack.digit_at(2);
   for (int64_t depth = 0; depth < k; depth += kSplitDepth, from += kSplitDepth, to += kSplitGroupBytes) {
     __m512i y[4];
     const int64_t left = std::min(kSplitDepth, k - depth);
@@ -80,7 +81,9 @@ SDX_VNNI void pack_row(const float* from, int64_t k, __m512 inverse, std::byte* 
     for (int i = 0; i < 4; ++i) {
       y[i] = integers(_mm512_maskz_loadu_ps(static_cast<__mmask16>(mask >> (16 * i)), from + 16 * i), inverse);
     }
-    store_digits(y, to, kSplitTileBytes, flip);
+    _mm512_storeu_si512(to + first, digits<2>(y, flip));
+    _mm512_storeu_si512(to + second, digits<1>(y, flip));
+    _mm512_storeu_si512(to + third, digits<0>(y, flip));
   }
 }
 
@@ -91,12 +94,19 @@ SDX_VNNI void pack_rows(const SplitRows& rows, int64_t k, std::byte* packed, flo
     const SplitScale scale = r < rows.count ? split_scale(largest(rows.a + r * rows.stride, k)) : SplitScale{0, 0};
     if (r < rows.count) scales[r] = scale.scale;
     if (scale.inverse > 0) {
-      pack_row(rows.a + r * rows.stride, k, _mm512_set1_ps(scale.inverse), packed + r * kRow, flip);
+      pack_row(rows.a + r * rows.stride, k, _mm512_set1_ps(scale.inverse), packed + r * kRow, rows.stack, flip);
     } else {
       for (int64_t block = 0; block < split_blocks(k); ++block) {
         std::byte* to = packed + block * kSplitGroupBytes + r * kRow;
-        for (int64_t digit = 0; digit < kSplitDigits; ++digit) _mm512_storeu_si512(to + digit * kSplitTileBytes, zero);
+        for (int64_t i = 0; i < kSplitDigits; ++i) _mm512_storeu_si512(to + rows.stack.digit_at(i), zero);
       }
+    }
+  }
+  if (rows.stack.digits == 1) return;
+  for (int64_t block = 0; block < split_blocks(k); ++block) {
+    for (int which = 0; which < 2; ++which) {
+      std::byte* to = packed + block * kSplitGroupBytes + rows.stack.zeros_at(which);
+      for (int64_t r = 0; r < rows.height; ++r) _mm512_storeu_si512(to + r * kRow, _mm512_setzero_si512());
     }
   }
 }
@@ -221,11 +231,16 @@ SDX_VNNI void few_columns(const SplitTile& t, const SplitColumns& columns, int64
   constexpr std::integral_constant<int, kHalves> kAllHalves;
   const std::byte* a = t.a;
   const std::byte *b = t.b + first * kSplitTileBytes, *ahead = t.ahead[first];
+  const bool streams = t.stacked > 0;
   const int64_t step = t.fetch_lines * kFetches / kSplitQuads * kRow;
   for (int64_t block = 0; block < t.blocks; ++block, a += kSplitGroupBytes, b += kPanel, ahead += kPanel) {
     for (int64_t quad = 0; quad < kSplitQuads; ++quad) {
-      split_fetch<kFetch>(ahead + quad * step);
-      if (t.fetch_lines > 8) split_fetch<kFetch>(ahead + quad * step + kFetch * kRow);
+      if (streams && step > 0) {
+        split_fetch_stream<2 * kFetch>(ahead + quad * step, kPanel);
+      } else {
+        split_fetch<kFetch>(ahead + quad * step);
+        if (t.fetch_lines > 8) split_fetch<kFetch>(ahead + quad * step + kFetch * kRow);
+      }
       for_each(kAllHalves, [&](auto h) SDX_VNNI {
         const std::byte* at = b + h * kSplitTileBytes + quad * kRow;
         const __m512i w0 = _mm512_loadu_si512(at), w1 = _mm512_loadu_si512(at + 2 * kSplitTileBytes);
@@ -282,8 +297,8 @@ constexpr FewFn kBothHalves[kMostSums / 2] = {few_columns<kDigits, 1, 2>, few_co
 void multiply_few(const SplitTile& t, int64_t rows, const SplitColumns& columns) {
   constexpr int64_t kWhole = 16;  // lines of each fetch that make a block
   SplitTile part = t;
-  if (t.streams) {
-    part.ahead[0] = t.b + kSplitAhead * split_panel_bytes(t.b_digits);
+  if (t.stacked > 0) {
+    part.ahead[0] = t.b + split_panel_bytes(t.b_digits);
     part.fetch_lines = kWhole;
     if (2 * rows <= kMostSums)
       return (t.b_digits == kSplitDigits ? kBothHalves<kSplitDigits> : kBothHalves<kSplitDigits - 1>)[rows - 1](
@@ -292,7 +307,7 @@ void multiply_few(const SplitTile& t, int64_t rows, const SplitColumns& columns)
   const FewFn* halves = t.b_digits == kSplitDigits ? kOneHalf<kSplitDigits> : kOneHalf<kSplitDigits - 1>;
   const int64_t passes = (rows + kMostSums - 1) / kMostSums;
   for (int64_t half = 0; half < 2; ++half) {
-    if (!t.streams) part.fetch_lines = t.fetch_lines;
+    if (t.stacked == 0) part.fetch_lines = t.fetch_lines;
     for (int64_t pass = 0; pass < passes; ++pass) {
       const int64_t first = rows * pass / passes, count = rows * (pass + 1) / passes - first;
       part.a = t.a + first * kRow;
@@ -329,7 +344,6 @@ bool usable() {
 const SplitKernels* vnni_split_kernels() {
   static const SplitKernels kernels = [] {
     SplitKernels all = {};
-    all.few_rows = std::numeric_limits<int64_t>::max();
     all.largest = largest;
     all.largest_columns = largest_columns;
     all.pack_rows = pack_rows;

@@ -76,7 +76,7 @@ int64_t probe_units(int64_t rounds) {
   tile.b = b;
   tile.blocks = kBlocks;
   tile.sums = &sums[0][0][0];
-  kernels->begin(kSplitRows, false);
+  kernels->begin(kSplitRows, 0);
   for (int64_t i = 0; i < rounds; ++i) kernels->multiply(tile);
   kernels->end();
   return rounds * kBlocks * 2 * kSplitRows * kSplitColumns * kSplitDepth;

@@ -212,9 +212,10 @@ void for_each_splitting_isa(const Body& body) {
 TEST(Gemm, SplitWeights) {
   for_each_splitting_isa([] {
     for (const Case& shape :
-         {Case{1, 1, 1}, Case{1, 300, 70}, Case{2, 64, 32}, Case{15, 33, 65}, Case{16, 130, 259}, Case{17, 95, 33},
-          Case{31, 32, 64}, Case{33, 70, 100}, Case{40, 97, 300}, Case{130, 70, 521}, Case{300, 200, 64},
-          Case{513, 40, 31}, Case{49, 70, 1000}, Case{257, 97, 1600}, Case{15888, 3, 780}, Case{100, 700, 130}}) {
+         {Case{1, 1, 1}, Case{1, 300, 70}, Case{2, 64, 32}, Case{5, 300, 700}, Case{8, 130, 259}, Case{15, 33, 65},
+          Case{16, 130, 259}, Case{17, 95, 33}, Case{31, 32, 64}, Case{33, 70, 100}, Case{40, 97, 300},
+          Case{130, 70, 521}, Case{300, 200, 64}, Case{513, 40, 31}, Case{49, 70, 1000}, Case{257, 97, 1600},
+          Case{15888, 3, 780}, Case{100, 700, 130}}) {
       for (bool tb : {false, true}) {
         Case at = shape;
         at.type = WeightType::kSplit;
@@ -232,7 +233,7 @@ TEST(Gemm, SplitWeights) {
       }
     }
     for (int64_t m = 1; m <= 70; ++m) {
-      Case at = {m, 71, 40};
+      Case at = {m, 71, m < 20 ? 200 : 40};
       at.type = WeightType::kSplit;
       check(at);
     }
@@ -354,7 +355,7 @@ void check_lowest_apart(int64_t m, int64_t n, int64_t k) {
 
 TEST(Gemm, LowestBytesApart) {
   for_each_splitting_isa([] {
-    for (int64_t m : {1, 2, 3, 4, 16, 17, 40}) check_lowest_apart(m, 75, 150);
+    for (int64_t m : {1, 2, 3, 4, 5, 6, 8, 9, 16, 17, 40}) check_lowest_apart(m, 75, 150);
     check_lowest_apart(4, 640, 64);
     check_lowest_apart(1, 16, 1000);
     check_lowest_apart(33, 1, 65);
