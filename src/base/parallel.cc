@@ -20,6 +20,7 @@ namespace sdx {
 namespace {
 
 constexpr int kMaxThreads = 256;
+constexpr size_t kLine = 64;  ///< bytes that caches exchange
 constexpr auto kSpin = std::chrono::microseconds(50);
 constexpr int kRelaxes = 2000;  ///< pauses before the end of a loop is waited for with the CPU given away
 
@@ -32,7 +33,7 @@ inline void relax() {
 }
 
 /// A run of neighbouring ranges: its owner takes them from the front, others from the back.
-class alignas(64) Section {
+class alignas(kLine) Section {
  public:
   void assign(uint64_t begin, uint64_t end) { ends_.store(begin << 32 | end, std::memory_order_relaxed); }
 
@@ -103,8 +104,8 @@ class Pool {
     inside_loop = true;
     if (owner.owns_lock()) {
       grow(loop.limit - 1);
-      loop_.store(&loop);
-      caller_cpu_.store(sched_getcpu());
+      loop_.store(&loop, std::memory_order_release);
+      caller_cpu_.store(sched_getcpu(), std::memory_order_relaxed);
       generation_.fetch_add(1);
       if (sleeping_.load() > 0) {
         std::lock_guard lock(mutex_);
@@ -144,7 +145,7 @@ class Pool {
       seen = wait_for_work(seen);
       if (stop_.load()) return;
       // Before it counts as inside: on a busy CPU it may take long to get its turn, and the caller would wait for it.
-      leave(caller_cpu_.load());
+      leave(caller_cpu_.load(std::memory_order_relaxed));
       inside_.fetch_add(1);
       // The caller clears loop_ before it waits for inside_ to drop, so a non-null pointer read here stays alive.
       if (Loop* loop = loop_.load()) {
@@ -185,12 +186,13 @@ class Pool {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<std::thread> workers_;
+  // What a caller writes before a loop comes to a worker in one line; what workers write lies apart.
+  alignas(kLine) std::atomic<uint64_t> generation_{0};
   std::atomic<Loop*> loop_{nullptr};
   std::atomic<int> caller_cpu_{0};  ///< that the caller ran on when it started its loop
-  std::atomic<uint64_t> generation_{0};
-  std::atomic<int> inside_{0};
-  std::atomic<int> sleeping_{0};
   std::atomic<bool> stop_{false};
+  alignas(kLine) std::atomic<int> inside_{0};
+  alignas(kLine) std::atomic<int> sleeping_{0};
 };
 
 /// Quota of the cgroup this process runs in, in CPUs; 0 where there is none.
