@@ -9,8 +9,10 @@
 namespace sdx::kernels {
 namespace {
 
-// Input channels of one pass: 16 transformed panels of 32 tiles take 768 KB, most of a second-level cache.
+// Input channels of one pass and panels of one block: what one point of the transform multiplies stays in the
+// second-level cache while the weights of that point stream by, so that a block reads all weights once.
 constexpr int64_t kDepth = 384;
+constexpr int64_t kPanels = 4;
 constexpr int64_t kSlack = 16;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -29,69 +31,88 @@ int64_t group_begin(const ConvShape& shape, int64_t group) { return shape.out_ch
 
 int64_t pass_depth(const ConvShape& shape) { return ceil_div(shape.in_channels, ceil_div(shape.in_channels, kDepth)); }
 
-// One panel of tiles and a range of channel groups.
-class Panel {
+// Some panels of tiles and a range of channel groups.
+class Block {
  public:
-  Panel(const Conv& conv, const ConvPlan& plan, float* scratch)
+  Block(const Conv& conv, const ConvPlan& plan, float* scratch)
       : conv_(conv),
         shape_(conv.shape),
         tiles_(gemm_tiles()),
         grid_(conv.shape),
         width_(tiles_.panel_columns),
-        depth_(pass_depth(conv.shape)) {
+        depth_(pass_depth(conv.shape)),
+        point_stride_(point_floats(conv.shape, plan.pixel_block)) {
     values_ = scratch;
-    products_ = values_ + kWinogradPoints * depth_ * width_;
-    rows_ = products_ + plan.channel_block * tiles_.rows * kWinogradPoints * width_;
+    products_ = values_ + kWinogradPoints * point_stride_;
+    rows_ = products_ + plan.channel_block * tiles_.rows * kWinogradPoints * plan.pixel_block;
   }
 
-  static size_t floats(const ConvShape& shape, int64_t groups) {
+  static size_t floats(const ConvShape& shape, int64_t pixels, int64_t groups) {
     const int64_t width = gemm_tiles().panel_columns;
-    const int64_t values = kWinogradPoints * pass_depth(shape) * width;
-    const int64_t products = groups * gemm_tiles().rows * kWinogradPoints * width;
-    return static_cast<size_t>(values + products + 8 * (width + 2 * kSlack) + 4 * width + kSlack);
+    const int64_t products = groups * gemm_tiles().rows * kWinogradPoints * pixels;
+    return static_cast<size_t>(kWinogradPoints * point_floats(shape, pixels) + products + 8 * (width + 2 * kSlack) +
+                               4 * width + kSlack);
   }
 
-  void run(int64_t tile, int64_t group_first, int64_t group_end) {
+  void run(int64_t tile, int64_t tile_end, int64_t group_first, int64_t group_end) {
     tile_ = tile;
-    count_ = std::min(width_, grid_.tiles() - tile);
+    count_ = tile_end - tile;
+    panels_ = ceil_div(count_, width_);
     for (int64_t depth = 0; depth < shape_.in_channels; depth += depth_) {
       const int64_t depths = std::min(depth_, shape_.in_channels - depth);
       transform(depth, depths);
-      const bool last = depth + depths == shape_.in_channels;
-      for (int64_t group = group_first; group < group_end; ++group) {
-        const int64_t rows = group_begin(shape_, group + 1) - group_begin(shape_, group);
-        float* products = products_ + (group - group_first) * tiles_.rows * kWinogradPoints * width_;
-        multiply(group, rows, depth, depths, products);
-        for (int64_t r = 0; last && r < rows; ++r) {
-          finish(group_begin(shape_, group) + r, products + r * width_, rows * width_);
-        }
+      for (int64_t point = 0; point < kWinogradPoints; ++point) {
+        for (int64_t group = group_first; group < group_end; ++group)
+          multiply(point, group, group_first, group_end, depth, depths);
+      }
+    }
+    for (int64_t group = group_first; group < group_end; ++group) {
+      for (int64_t panel = 0; panel < panels_; ++panel) {
+        const float* products = products_at(group - group_first, panel, 0);
+        for (int64_t r = 0; r < rows_of(group); ++r)
+          finish(group_begin(shape_, group) + r, panel, products + r * width_, tiles_.rows * width_);
       }
     }
   }
 
  private:
-  // Neighbouring tiles of one row of tiles.
+  // Neighbouring tiles of one row of tiles, in one panel.
   struct Run {
-    int64_t column, length;     // in the panel
+    int64_t length;
     int64_t plane, row, first;  // first output row and column of the first tile
   };
-  Run run_at(int64_t column) const {
+  Run run_at(int64_t column, int64_t end) const {
     const int64_t at = tile_ + column;
     const int64_t x = at % grid_.width;
-    return {column, std::min(count_ - column, grid_.width - x), at / grid_.width / grid_.height,
+    return {std::min(end - column, grid_.width - x), at / grid_.width / grid_.height,
             at / grid_.width % grid_.height * 2, x * 2};
   }
 
+  // Points lie a line further apart than needed: powers of two would share the places of a cache.
+  static int64_t point_floats(const ConvShape& shape, int64_t pixels) { return pass_depth(shape) * pixels + kSlack; }
+  int64_t rows_of(int64_t group) const { return group_begin(shape_, group + 1) - group_begin(shape_, group); }
+  int64_t panel_end(int64_t panel) const { return std::min(count_, (panel + 1) * width_); }
+  float* values_at(int64_t point, int64_t panel) const {
+    return values_ + point * point_stride_ + panel * depth_ * width_;
+  }
+  float* products_at(int64_t group, int64_t panel, int64_t point) const {
+    return products_ + ((group * panels_ + panel) * kWinogradPoints + point) * tiles_.rows * width_;
+  }
+
   void transform(int64_t depth, int64_t depths) {
-    for (int64_t column = 0; column < count_;) {
-      const Run run = run_at(column);
-      const int64_t image = run.plane / shape_.out[0];
-      const int64_t z = run.plane % shape_.out[0];
-      for (int64_t c = 0; c < depths; ++c) {
-        const int64_t plane = (image * shape_.in_channels + depth + c) * shape_.in[0] + z;
-        transform_run(run, conv_.x + plane * shape_.in[1] * shape_.in[2], values_ + c * width_ + column);
+    for (int64_t panel = 0; panel < panels_; ++panel) {
+      const int64_t end = panel_end(panel);
+      for (int64_t column = panel * width_; column < end;) {
+        const Run run = run_at(column, end);
+        const int64_t image = run.plane / shape_.out[0];
+        const int64_t z = run.plane % shape_.out[0];
+        for (int64_t c = 0; c < depths; ++c) {
+          const int64_t plane = (image * shape_.in_channels + depth + c) * shape_.in[0] + z;
+          transform_run(run, conv_.x + plane * shape_.in[1] * shape_.in[2],
+                        values_at(0, panel) + c * width_ + column - panel * width_);
+        }
+        column += run.length;
       }
-      column += run.length;
     }
   }
 
@@ -108,41 +129,55 @@ class Panel {
     }
     input.count = run.length;
     input.to = to;
-    input.point_stride = depth_ * width_;
+    input.point_stride = point_stride_;
     winograd_input(input);
   }
 
-  void multiply(int64_t group, int64_t rows, int64_t depth, int64_t depths, float* products) {
-    const float* weights =
-        static_cast<const float*>(conv_.packed) + group_begin(shape_, group) * kWinogradPoints * shape_.in_channels;
+  const float* weights_at(int64_t point, int64_t group, int64_t depth) const {
+    return static_cast<const float*>(conv_.packed) + group_begin(shape_, group) * kWinogradPoints * shape_.in_channels +
+           (point * shape_.in_channels + depth) * rows_of(group);
+  }
+
+  void multiply(int64_t point, int64_t group, int64_t group_first, int64_t group_end, int64_t depth, int64_t depths) {
     TileArgs args = {};
     args.k = depths;
-    args.a_stride = rows;
+    args.a = weights_at(point, group, depth);
+    args.a_stride = rows_of(group);
     args.b_stride = width_;
     args.accumulate = depth > 0;
-    for (int64_t point = 0; point < kWinogradPoints; ++point) {
-      args.a = weights + (point * shape_.in_channels + depth) * rows;
-      args.b = values_ + point * depth_ * width_;
-      args.acc = products + point * rows * width_;
-      tiles_.one_panel(rows, count_)(args);
+    // The panels fetch the next weights, each its part.
+    const bool last = group + 1 == group_end;
+    if (!last || point + 1 < kWinogradPoints) {
+      const int64_t next = last ? group_first : group + 1;
+      args.ahead = reinterpret_cast<const char*>(weights_at(last ? point + 1 : point, next, depth));
+      args.ahead_step = ceil_div(rows_of(next) * static_cast<int64_t>(sizeof(float)), panels_ * 2);
+      args.ahead_line = args.ahead_step * depths;
+    }
+    for (int64_t panel = 0; panel < panels_; ++panel) {
+      args.b = values_at(point, panel);
+      args.acc = products_at(group - group_first, panel, point);
+      tiles_.one_panel(args.a_stride, panel_end(panel) - panel * width_)(args);
+      if (args.ahead != nullptr) args.ahead += 2 * args.ahead_line;
     }
   }
 
-  void finish(int64_t channel, const float* products, int64_t point_stride) {
+  void finish(int64_t channel, int64_t panel, const float* products, int64_t point_stride) {
+    const int64_t start = panel * width_, end = panel_end(panel);
     float* row[2] = {rows_, rows_ + 2 * width_};
-    winograd_output(products, point_stride, count_, row[0], row[1]);
+    winograd_output(products, point_stride, end - start, row[0], row[1]);
     Gemm output;
     output.epilogue.row_bias = conv_.bias == nullptr ? nullptr : conv_.bias + channel;
     output.epilogue.activation = conv_.activation;
-    for (int64_t column = 0; column < count_;) {
-      const Run run = run_at(column);
+    for (int64_t column = start; column < end;) {
+      const Run run = run_at(column, end);
       const int64_t image = run.plane / shape_.out[0];
       const int64_t plane = (image * shape_.out_channels + channel) * shape_.out[0] + run.plane % shape_.out[0];
       for (int64_t r = 0; r < std::min<int64_t>(2, shape_.out[1] - run.row); ++r) {
         const int64_t at = (plane * shape_.out[1] + run.row + r) * shape_.out[2] + run.first;
         output.c = conv_.y + at;
         output.epilogue.residual = conv_.residual == nullptr ? nullptr : conv_.residual + at;
-        gemm_finish(output, {row[r] + 2 * column, 0, 0, 0, 1, std::min(2 * run.length, shape_.out[2] - run.first)});
+        gemm_finish(output,
+                    {row[r] + 2 * (column - start), 0, 0, 0, 1, std::min(2 * run.length, shape_.out[2] - run.first)});
       }
       column += run.length;
     }
@@ -154,11 +189,13 @@ class Panel {
   const TileGrid grid_;
   const int64_t width_;
   const int64_t depth_;
-  float* values_;    ///< [point][depth][width]
-  float* products_;  ///< [group][point][rows][width]
+  const int64_t point_stride_;
+  float* values_;    ///< [point][panel][depth][width]
+  float* products_;  ///< [group][panel][point][rows][width]
   float* rows_;      ///< gathered input rows, then output rows
   int64_t tile_ = 0;
-  int64_t count_ = 0;
+  int64_t count_ = 0;   ///< tiles
+  int64_t panels_ = 0;  ///< that hold them
 };
 
 // The 16 transformed values of one 3 x 3 kernel.
@@ -219,27 +256,32 @@ void conv_winograd_pack(const ConvShape& shape, const void* weights, int64_t, in
   }
 }
 
-// A tile is a panel of Winograd tiles and a range of channel groups.
+// A tile is a block of Winograd tiles and a range of channel groups.
 ConvPlan conv_winograd_plan(const ConvShape& shape, int threads) {
   ConvPlan plan;
-  plan.pixel_block = gemm_tiles().panel_columns;
-  const int64_t panels = ceil_div(TileGrid(shape).tiles(), plan.pixel_block);
+  const int64_t width = gemm_tiles().panel_columns;
+  const int64_t panels = ceil_div(TileGrid(shape).tiles(), width);
   const int64_t groups = group_count(shape);
+  int64_t blocks = ceil_div(panels, kPanels);
+  if (threads > 1) blocks = std::min(panels, ceil_div(blocks, threads) * threads);
+  plan.pixel_block = ceil_div(panels, blocks) * width;
+  blocks = ceil_div(panels * width, plan.pixel_block);
   // The input is transformed again for each block of channels.
-  const int64_t blocks = threads > 1 ? std::min(groups, ceil_div(2 * threads, panels)) : 1;
-  plan.channel_block = ceil_div(groups, blocks);
-  plan.tiles = panels * ceil_div(groups, plan.channel_block);
-  plan.scratch_bytes = Panel::floats(shape, plan.channel_block) * sizeof(float);
+  const int64_t parts = threads > 1 ? std::min(groups, ceil_div(2 * threads, blocks)) : 1;
+  plan.channel_block = ceil_div(groups, parts);
+  plan.tiles = blocks * ceil_div(groups, plan.channel_block);
+  plan.scratch_bytes = Block::floats(shape, plan.pixel_block, plan.channel_block) * sizeof(float);
   return plan;
 }
 
 void conv_winograd_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch) {
-  const int64_t panels = ceil_div(TileGrid(conv.shape).tiles(), plan.pixel_block);
+  const int64_t tiles = TileGrid(conv.shape).tiles();
+  const int64_t blocks = ceil_div(tiles, plan.pixel_block);
   const int64_t groups = group_count(conv.shape);
-  Panel panel(conv, plan, scratch);
+  Block block(conv, plan, scratch);
   for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
-    const int64_t group = tile / panels * plan.channel_block;
-    panel.run(tile % panels * plan.pixel_block, group, std::min(groups, group + plan.channel_block));
+    const int64_t group = tile / blocks * plan.channel_block, first = tile % blocks * plan.pixel_block;
+    block.run(first, std::min(tiles, first + plan.pixel_block), group, std::min(groups, group + plan.channel_block));
   }
 }
 
