@@ -19,13 +19,21 @@ constexpr int64_t kSlack = 16;
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
+// Stands first in the scratch memory of a worker: whose packed rows follow.
+struct Held {
+  const float* a;
+  int64_t row;
+};
+constexpr int64_t kHeldFloats = 16;
+static_assert(sizeof(Held) <= kHeldFloats * sizeof(float));
+
 // The scratch memory of one worker, cut into its parts (in floats).
 struct Scratch {
   int64_t rows_of_a;    ///< packed A: row_block * k
   int64_t panels_of_b;  ///< packed B of one pass, where B is not packed before
   int64_t accumulators;
   int64_t group;  ///< panels whose accumulators are kept between passes
-  int64_t total() const { return rows_of_a + panels_of_b + accumulators; }
+  int64_t total() const { return kHeldFloats + rows_of_a + panels_of_b + accumulators; }
 };
 
 Scratch scratch_layout(const Gemm& gemm, int64_t row_block, int64_t panel_block) {
@@ -62,7 +70,8 @@ class RowBlock {
         plan_(plan),
         tiles_(gemm_tiles()),
         layout_(scratch_layout(gemm, plan.row_block, plan.panel_block)) {
-    packed_a_ = scratch;
+    held_ = reinterpret_cast<Held*>(scratch);
+    packed_a_ = scratch + kHeldFloats;
     packed_b_ = packed_a_ + layout_.rows_of_a;
     accumulators_ = packed_b_ + layout_.panels_of_b;
   }
@@ -85,10 +94,14 @@ class RowBlock {
       group_slack_ = kSlack;
       return;
     }
+    a_ = packed_a_;
+    if (gemm_.keep_rows) {
+      if (held_->a == gemm_.a.data && held_->row == row) return;
+      *held_ = {gemm_.a.data, row};
+    }
     for (int64_t t = 0; t < count_; ++t) {
       gemm_pack_a(gemm_.a, row + first(t), first(t + 1) - first(t), gemm_.k, packed_a_ + first(t) * gemm_.k);
     }
-    a_ = packed_a_;
   }
 
   void run(int64_t panel_begin, int64_t panel_end) {
@@ -197,6 +210,7 @@ class RowBlock {
   const GemmPlan& plan_;
   const GemmTiles& tiles_;
   const Scratch layout_;
+  Held* held_;
   float* packed_a_;
   float* packed_b_;
   float* accumulators_;
@@ -230,6 +244,11 @@ GemmPlan gemm_plan(const Gemm& gemm, int threads) {
   const int64_t width = gemm_tiles().panel_columns;
   const int64_t panels = gemm_panels(gemm.n);
   plan.row_blocks = choose_row_blocks(gemm);
+  // Threads that keep to their own rows find in their caches what the last product left there. With fewer rows each
+  // reading B once for every thread costs more.
+  constexpr int64_t kOwnRows = 56, kOwnWeights = int64_t{1} << 20;
+  if (gemm.packed_b != nullptr && gemm.m >= kOwnRows * threads && gemm.k * gemm.n <= kOwnWeights)
+    plan.row_blocks = round_up(plan.row_blocks, threads);
   plan.row_block = ceil_div(gemm.m, plan.row_blocks);
   plan.row_blocks = ceil_div(gemm.m, plan.row_block);
   // A tile is worth at least this many multiply-adds, and wide enough to pay for packing its rows.
@@ -252,8 +271,10 @@ GemmPlan gemm_plan(const Gemm& gemm, int threads) {
   return plan;
 }
 
-int64_t gemm_row_groups(const Gemm& gemm, const GemmPlan& plan) {
+int64_t gemm_row_groups(const Gemm& gemm, const GemmPlan& plan, int threads) {
   if (gemm.m <= 1 || gemm.packed_b == nullptr) return 0;
+  // Lines that one thread packs and all read are slow to write again; packing twice is faster.
+  if (threads <= 2 * plan.row_blocks) return 0;
   return plan.row_blocks * groups_of_block(plan);
 }
 
@@ -271,6 +292,8 @@ void gemm_pack_rows(const Gemm& gemm, const GemmPlan& plan, int64_t group_begin,
                 packed + packed_group(gemm, plan, row, t) + first * gemm.k);
   }
 }
+
+void gemm_begin(void* scratch) { *static_cast<Held*>(scratch) = {}; }
 
 void gemm_run(const Gemm& gemm, const GemmPlan& plan, int64_t tile_begin, int64_t tile_end, void* scratch) {
   if (gemm.packed_b != nullptr && is_split(gemm.packed_type)) {

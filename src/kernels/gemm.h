@@ -67,6 +67,7 @@ struct Gemm {
   WeightType packed_type = WeightType::kF32;  ///< the type that gemm_pack_b made
   const void* split_a = nullptr;              ///< with split weights: what gemm_split_a made of A
   const float* packed_a = nullptr;  ///< what gemm_pack_rows made of A for the plan, or null to pack in each range
+  bool keep_rows = false;           ///< scratch memory begun by gemm_begin keeps packed rows from range to range
   MatrixView b;                     ///< used where packed_b is null
   float* c = nullptr;
   int64_t c_stride = 0;  ///< elements between the rows of C
@@ -114,8 +115,9 @@ struct GemmPlan {
 /// A plan for a product of these extents by up to `threads` threads. Only m, n, k, the strides and packed_b are read.
 GemmPlan gemm_plan(const Gemm& gemm, int threads);
 
-/// Groups of rows that gemm_pack_rows makes of A for a plan, 0 where A is better read as it is, and the floats of all.
-int64_t gemm_row_groups(const Gemm& gemm, const GemmPlan& plan);
+/// Groups of rows that gemm_pack_rows makes of A for a plan, 0 where each of `threads` threads had better pack what it
+/// needs, and the floats of all.
+int64_t gemm_row_groups(const Gemm& gemm, const GemmPlan& plan, int threads);
 int64_t gemm_row_floats(const Gemm& gemm, const GemmPlan& plan);
 
 /// Packs the groups [group_begin, group_end) of A into `packed` (the start of all), so that ranges of tiles need not.
@@ -124,6 +126,9 @@ void gemm_pack_rows(const Gemm& gemm, const GemmPlan& plan, int64_t group_begin,
 /// With kSplitApart, after gemm_run: adds to C in `row` at the columns [count] what their weights' lowest bytes give,
 /// times alpha. What is left out elsewhere is at most 2^-15 sum_p |a_p| max_p |b_pj|. Without an activation only.
 void gemm_add_lowest(const Gemm& gemm, int64_t row, const int32_t* columns, int64_t count);
+
+/// Prepares one worker's scratch memory for ranges of products with keep_rows, whose A must not change meanwhile.
+void gemm_begin(void* scratch);
 
 /// Computes the tiles [tile_begin, tile_end).
 void gemm_run(const Gemm& gemm, const GemmPlan& plan, int64_t tile_begin, int64_t tile_end, void* scratch);

@@ -30,12 +30,15 @@ void run_products(const ir::RunContext& c, const Gemm& gemm, int64_t batch, Plac
   if (tiles == 0 || batch == 0) return;
   const auto stride = static_cast<int64_t>((plan.scratch_bytes + 63) / 64 * 64);
   auto* scratch = c.scratch<std::byte>(stride * parallel.threads());
+  const bool keeps = gemm.packed_b != nullptr && gemm.packed_a == nullptr && gemm.split_a == nullptr;
+  for (int worker = 0; keeps && worker < parallel.threads(); ++worker) kernels::gemm_begin(scratch + worker * stride);
   const int64_t cost = gemm.m * gemm.n * std::max<int64_t>(gemm.k, 1) / tiles;
   parallel.run(batch * tiles, grain_for(cost), [&](int64_t begin, int64_t end, int worker) {
     for (int64_t at = begin; at < end;) {
       const int64_t index = at / tiles, first = at % tiles;
       const int64_t last = std::min(tiles, first + end - at);
       Gemm one = gemm;
+      one.keep_rows = keeps;
       place(index, one);
       kernels::gemm_run(one, plan, first, last, scratch + worker * stride);
       at += last - first;
@@ -66,7 +69,8 @@ void run_products_of_one(const ir::RunContext& c, Gemm gemm, int64_t count, Plac
     gemm.packed_b = packed;
     plan = kernels::gemm_plan(gemm, c.parallel().threads());
   }
-  if (const int64_t groups = kernels::gemm_row_groups(gemm, plan); groups > 0 && gemm.split_a == nullptr) {
+  if (const int64_t groups = kernels::gemm_row_groups(gemm, plan, c.parallel().threads());
+      groups > 0 && gemm.split_a == nullptr) {
     auto* packed = c.scratch<float>(kernels::gemm_row_floats(gemm, plan));
     c.parallel().run(groups, grain_for(gemm.k * gemm.m / groups),
                      [&](int64_t begin, int64_t end, int) { kernels::gemm_pack_rows(gemm, plan, begin, end, packed); });

@@ -59,12 +59,16 @@ std::vector<float> run(Gemm gemm, int threads, int64_t grain, std::vector<float>
   const GemmPlan plan = gemm_plan(gemm, threads);
   std::vector<float> rows;
   // With threads, rows of A are packed before; groups in an order of their own.
-  if (const int64_t groups = gemm_row_groups(gemm, plan); threads > 1 && groups > 0 && split.empty()) {
+  if (const int64_t groups = gemm_row_groups(gemm, plan, threads); threads > 1 && groups > 0 && split.empty()) {
     rows.assign(static_cast<size_t>(gemm_row_floats(gemm, plan)), std::nanf(""));
     for (int64_t group = groups - 1; group >= 0; --group) gemm_pack_rows(gemm, plan, group, group + 1, rows.data());
     gemm.packed_a = rows.data();
   }
   std::vector<float> scratch(plan.scratch_bytes / sizeof(float) + 16, std::nanf(""));
+  if (threads > 1 && gemm.packed_b != nullptr && gemm.packed_a == nullptr && split.empty()) {
+    gemm.keep_rows = true;
+    gemm_begin(scratch.data());
+  }
   const int64_t ranges = (plan.tiles() + grain - 1) / grain;
   for (int64_t range = ranges - 1; range >= 0; --range) {
     gemm_run(gemm, plan, range * grain, std::min(plan.tiles(), (range + 1) * grain), scratch.data());
