@@ -4,7 +4,9 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <new>
+#include <vector>
 
 namespace sdx {
 
@@ -13,6 +15,9 @@ class MemoryBudget {
  public:
   /// `limit` in bytes; 0: count only.
   explicit MemoryBudget(int64_t limit) : limit_(limit) {}
+  ~MemoryBudget() { drop_kept(); }
+  MemoryBudget(const MemoryBudget&) = delete;
+  MemoryBudget& operator=(const MemoryBudget&) = delete;
 
   /// Throws Resource where the limit would be passed.
   void take(int64_t bytes);
@@ -21,8 +26,24 @@ class MemoryBudget {
   int64_t peak() const { return peak_.load(std::memory_order_relaxed); }
   int64_t limit() const { return limit_; }
 
+  /// Large blocks (map_pages) between runs: the system clears fresh pages, which for the outputs of each run may cost
+  /// more than computing them. A few that are kept count as free, and go where the limit needs them.
+  /// keep() takes a block of that many bytes, or says that it does not; reuse() gives one back, contents as they are,
+  /// or null.
+  bool keep(void* block, size_t bytes);
+  void* reuse(size_t bytes);
+
  private:
+  struct Kept {
+    void* block;
+    size_t bytes;
+  };
+  void drop_kept();
+
   const int64_t limit_;
+  std::mutex mutex_;
+  std::vector<Kept> kept_;  ///< oldest first
+  std::atomic<int64_t> kept_bytes_{0};
   std::atomic<int64_t> used_{0};
   std::atomic<int64_t> peak_{0};
 };

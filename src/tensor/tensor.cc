@@ -16,13 +16,17 @@ constexpr std::align_val_t kAlignment{64};
 /// What a block takes beside its elements: the heap's header, the shared count with its deleter.
 constexpr int64_t kBlockBytes = 128;
 
-void* take_memory(size_t bytes) {
-  return bytes >= kLargeBlockBytes ? map_pages(bytes) : ::operator new(bytes, kAlignment, std::nothrow);
+void* take_memory(size_t bytes, MemoryBudget* budget) {
+  if (bytes < kLargeBlockBytes) return ::operator new(bytes, kAlignment, std::nothrow);
+  if (void* const kept = budget == nullptr ? nullptr : budget->reuse(bytes)) return kept;
+  return map_pages(bytes);
 }
 
-void give_memory(std::byte* memory, size_t bytes) {
-  if (bytes >= kLargeBlockBytes) return unmap_pages(memory, bytes);
-  ::operator delete(memory, kAlignment);
+void give_memory(std::byte* memory, size_t bytes, MemoryBudget* budget) {
+  if (bytes < kLargeBlockBytes) return ::operator delete(memory, kAlignment);
+  // Outputs are given back between runs, and the next run makes them again; what a run gives back has been outgrown.
+  if (budget != nullptr && !MemoryScope::current() && budget->keep(memory, bytes)) return;
+  unmap_pages(memory, bytes);
 }
 
 }  // namespace
@@ -31,7 +35,7 @@ std::shared_ptr<std::byte> allocate(DType dtype, int64_t count) {
   const int64_t bytes = std::max<int64_t>(1, dtype_bytes(dtype, count));
   std::shared_ptr<MemoryBudget> budget = MemoryScope::current();
   if (budget) budget->take(bytes + kBlockBytes);
-  auto* memory = static_cast<std::byte*>(take_memory(static_cast<size_t>(bytes)));
+  auto* memory = static_cast<std::byte*>(take_memory(static_cast<size_t>(bytes), budget.get()));
   if (!memory) {
     if (budget) budget->give(bytes + kBlockBytes);
     fail(ErrorKind::kResource, "cannot allocate ", bytes, " bytes for a tensor of ", dtype_name(dtype));
@@ -40,8 +44,8 @@ std::shared_ptr<std::byte> allocate(DType dtype, int64_t count) {
   std::uninitialized_default_construct_n(reinterpret_cast<std::string*>(memory), strings);
   return {memory, [=](std::byte* p) {
             std::destroy_n(reinterpret_cast<std::string*>(p), strings);
-            give_memory(p, static_cast<size_t>(bytes));
             if (budget) budget->give(bytes + kBlockBytes);
+            give_memory(p, static_cast<size_t>(bytes), budget.get());
           }};
 }
 
