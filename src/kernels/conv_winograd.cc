@@ -9,8 +9,9 @@
 namespace sdx::kernels {
 namespace {
 
-// Input channels of one pass and panels of one block: what one point of the transform multiplies stays in the
-// second-level cache while the weights of that point stream by, so that a block reads all weights once.
+// Input channels of one pass, more with fewer panels, and panels of one block: what one point of the transform
+// multiplies stays in the second-level cache while the weights of that point stream by, so that a block reads all
+// weights once.
 constexpr int64_t kDepth = 384;
 constexpr int64_t kPanels = 4;
 constexpr int64_t kSlack = 16;
@@ -29,7 +30,10 @@ struct TileGrid {
 int64_t group_count(const ConvShape& shape) { return ceil_div(shape.out_channels, gemm_tiles().rows); }
 int64_t group_begin(const ConvShape& shape, int64_t group) { return shape.out_channels * group / group_count(shape); }
 
-int64_t pass_depth(const ConvShape& shape) { return ceil_div(shape.in_channels, ceil_div(shape.in_channels, kDepth)); }
+int64_t pass_depth(const ConvShape& shape, int64_t pixels) {
+  const int64_t most = kDepth * kPanels * gemm_tiles().panel_columns / pixels;
+  return ceil_div(shape.in_channels, ceil_div(shape.in_channels, most));
+}
 
 // Some panels of tiles and a range of channel groups.
 class Block {
@@ -40,7 +44,7 @@ class Block {
         tiles_(gemm_tiles()),
         grid_(conv.shape),
         width_(tiles_.panel_columns),
-        depth_(pass_depth(conv.shape)),
+        depth_(pass_depth(conv.shape, plan.pixel_block)),
         point_stride_(point_floats(conv.shape, plan.pixel_block)) {
     values_ = scratch;
     products_ = values_ + kWinogradPoints * point_stride_;
@@ -50,8 +54,7 @@ class Block {
   static size_t floats(const ConvShape& shape, int64_t pixels, int64_t groups) {
     const int64_t width = gemm_tiles().panel_columns;
     const int64_t products = groups * gemm_tiles().rows * kWinogradPoints * pixels;
-    return static_cast<size_t>(kWinogradPoints * point_floats(shape, pixels) + products + 8 * (width + 2 * kSlack) +
-                               4 * width + kSlack);
+    return static_cast<size_t>(kWinogradPoints * point_floats(shape, pixels) + products + 4 * width + kSlack);
   }
 
   void run(int64_t tile, int64_t tile_end, int64_t group_first, int64_t group_end) {
@@ -89,7 +92,9 @@ class Block {
   }
 
   // Points lie a line further apart than needed: powers of two would share the places of a cache.
-  static int64_t point_floats(const ConvShape& shape, int64_t pixels) { return pass_depth(shape) * pixels + kSlack; }
+  static int64_t point_floats(const ConvShape& shape, int64_t pixels) {
+    return pass_depth(shape, pixels) * pixels + kSlack;
+  }
   int64_t rows_of(int64_t group) const { return group_begin(shape_, group + 1) - group_begin(shape_, group); }
   int64_t panel_end(int64_t panel) const { return std::min(count_, (panel + 1) * width_); }
   float* values_at(int64_t point, int64_t panel) const {
@@ -117,16 +122,13 @@ class Block {
   }
 
   void transform_run(const Run& run, const float* x, float* to) {
-    const int64_t pitch = width_ + 2 * kSlack;
     WinogradInput input = {};
     for (int64_t r = 0; r < 4; ++r) {
       const int64_t y = run.row - shape_.pad_begin[1] + r;
-      const float* row = y >= 0 && y < shape_.in[1] ? x + y * shape_.in[2] : nullptr;
-      float* phases = rows_ + r * 2 * pitch;
-      conv_gather_run({row, shape_.in[2], run.first - shape_.pad_begin[2], 2, 1, run.length + 1, 2, phases, pitch});
-      input.rows[r][0] = phases;
-      input.rows[r][1] = phases + pitch;
+      input.rows[r] = y >= 0 && y < shape_.in[1] ? x + y * shape_.in[2] : nullptr;
     }
+    input.first = run.first - shape_.pad_begin[2];
+    input.width = shape_.in[2];
     input.count = run.length;
     input.to = to;
     input.point_stride = point_stride_;
@@ -145,19 +147,25 @@ class Block {
     args.a_stride = rows_of(group);
     args.b_stride = width_;
     args.accumulate = depth > 0;
-    // The panels fetch the next weights, each its part.
+    // The panels fetch the next weights, each its part: for each depth as many lines as its columns take.
+    constexpr int64_t kLineFloats = 16;
+    const auto lines = [&](int64_t panel) {
+      const bool half = 2 * (panel_end(panel) - panel * width_) <= width_;
+      return ceil_div(half ? width_ / 2 : width_, kLineFloats);
+    };
     const bool last = group + 1 == group_end;
     if (!last || point + 1 < kWinogradPoints) {
       const int64_t next = last ? group_first : group + 1;
+      const int64_t all = lines(0) * (panels_ - 1) + lines(panels_ - 1);
       args.ahead = reinterpret_cast<const char*>(weights_at(last ? point + 1 : point, next, depth));
-      args.ahead_step = ceil_div(rows_of(next) * static_cast<int64_t>(sizeof(float)), panels_ * 2);
+      args.ahead_step = ceil_div(rows_of(next) * static_cast<int64_t>(sizeof(float)), all);
       args.ahead_line = args.ahead_step * depths;
     }
     for (int64_t panel = 0; panel < panels_; ++panel) {
       args.b = values_at(point, panel);
       args.acc = products_at(group - group_first, panel, point);
       tiles_.one_panel(args.a_stride, panel_end(panel) - panel * width_)(args);
-      if (args.ahead != nullptr) args.ahead += 2 * args.ahead_line;
+      if (args.ahead != nullptr) args.ahead += lines(panel) * args.ahead_line;
     }
   }
 
@@ -192,7 +200,7 @@ class Block {
   const int64_t point_stride_;
   float* values_;    ///< [point][panel][depth][width]
   float* products_;  ///< [group][panel][point][rows][width]
-  float* rows_;      ///< gathered input rows, then output rows
+  float* rows_;      ///< of the output
   int64_t tile_ = 0;
   int64_t count_ = 0;   ///< tiles
   int64_t panels_ = 0;  ///< that hold them
@@ -262,12 +270,15 @@ ConvPlan conv_winograd_plan(const ConvShape& shape, int threads) {
   const int64_t width = gemm_tiles().panel_columns;
   const int64_t panels = ceil_div(TileGrid(shape).tiles(), width);
   const int64_t groups = group_count(shape);
-  int64_t blocks = ceil_div(panels, kPanels);
-  if (threads > 1) blocks = std::min(panels, ceil_div(blocks, threads) * threads);
-  plan.pixel_block = ceil_div(panels, blocks) * width;
-  blocks = ceil_div(panels * width, plan.pixel_block);
-  // The input is transformed again for each block of channels.
-  const int64_t parts = threads > 1 ? std::min(groups, ceil_div(2 * threads, blocks)) : 1;
+  plan.pixel_block = ceil_div(panels, ceil_div(panels, kPanels)) * width;
+  const int64_t blocks = ceil_div(panels * width, plan.pixel_block);
+  // Each part of the channels transforms the input again, so there are only as many as keep all threads busy.
+  int64_t parts = 1;
+  const auto waits = [&] {
+    const int64_t tiles = blocks * parts;
+    return 16 * (ceil_div(tiles, threads) * threads - tiles) > tiles;
+  };
+  while (waits() && parts < groups) ++parts;
   plan.channel_block = ceil_div(groups, parts);
   plan.tiles = blocks * ceil_div(groups, plan.channel_block);
   plan.scratch_bytes = Block::floats(shape, plan.pixel_block, plan.channel_block) * sizeof(float);

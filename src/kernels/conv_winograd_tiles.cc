@@ -11,19 +11,47 @@ namespace hn = hwy::HWY_NAMESPACE;
 using F = hn::ScalableTag<float>;
 using V = hn::Vec<F>;
 
+constexpr int64_t kMostLanes = HWY_MAX_BYTES / sizeof(float);
+// Columns that a vector of tiles needs.
+constexpr int64_t kSpan = 2 * kMostLanes + 2;
+
+// Columns [first, first + kSpan) of a row, where they are or copied to `copy` with zeros outside the row.
+HWY_INLINE const float* columns_of(const float* row, int64_t first, int64_t width, float* copy) {
+  if (row != nullptr && first >= 0 && first + kSpan <= width) return row + first;
+  const F d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t i = 0; i < kSpan; i += lanes) hn::StoreU(hn::Zero(d), d, copy + i);
+  if (row == nullptr) return copy;
+  const int64_t begin = HWY_MAX(first, int64_t{0}), end = HWY_MIN(first + kSpan, width);
+  const hn::CappedTag<float, 4> d4;
+  int64_t x = begin;
+  for (; x + lanes <= end; x += lanes) hn::StoreU(hn::LoadU(d, row + x), d, copy + (x - first));
+  for (; x + 4 <= end; x += 4) hn::StoreU(hn::LoadU(d4, row + x), d4, copy + (x - first));
+  for (; x < end; ++x) copy[x - first] = row[x];
+  return copy;
+}
+
 void input_transform(const WinogradInput& input) {
   const F d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  HWY_ALIGN float copies[4][kSpan + kMostLanes];
   for (int64_t c = 0; c < input.count; c += lanes) {
     const auto inside = hn::FirstN(d, static_cast<size_t>(HWY_MIN(lanes, input.count - c)));
+    V in[4][4];  // [column of the tiles][row]
+    for (int r = 0; r < 4; ++r) {
+      const float* from = columns_of(input.rows[r], input.first + 2 * c, input.width, copies[r]);
+      for (int j = 0; j < 4; j += 2) {
+        const V low = hn::LoadU(d, from + j), high = hn::LoadU(d, from + j + lanes);
+        in[j][r] = hn::ConcatEven(d, high, low);
+        in[j + 1][r] = hn::ConcatOdd(d, high, low);
+      }
+    }
     V x[4][4];
     for (int j = 0; j < 4; ++j) {
-      V column[4];
-      for (int r = 0; r < 4; ++r) column[r] = hn::LoadU(d, input.rows[r][j % 2] + c + j / 2);
-      x[0][j] = hn::Sub(column[0], column[2]);
-      x[1][j] = hn::Add(column[1], column[2]);
-      x[2][j] = hn::Sub(column[2], column[1]);
-      x[3][j] = hn::Sub(column[1], column[3]);
+      x[0][j] = hn::Sub(in[j][0], in[j][2]);
+      x[1][j] = hn::Add(in[j][1], in[j][2]);
+      x[2][j] = hn::Sub(in[j][2], in[j][1]);
+      x[3][j] = hn::Sub(in[j][1], in[j][3]);
     }
     for (int i = 0; i < 4; ++i) {
       float* to = input.to + i * 4 * input.point_stride + c;

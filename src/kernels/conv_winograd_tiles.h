@@ -14,9 +14,12 @@ namespace sdx::kernels {
 inline constexpr int kWinogradPoints = 16;
 
 /// Transforms `count` neighbouring tiles of one channel: to[point * point_stride + c] for c in [0, count).
-/// rows[r][phase] is input row r of the tiles, even (0) or odd (1) columns, readable for count + 1 + 16 floats.
+/// rows[r] is input row r of the tiles, null where it lies outside; its column `first`, which may lie outside [0,
+/// width) as those after it may, is the first one of the first tile. Zeros stand outside.
 struct WinogradInput {
-  const float* rows[4][2];
+  const float* rows[4];
+  int64_t first;
+  int64_t width;
   int64_t count;
   float* to;
   int64_t point_stride;
