@@ -94,7 +94,9 @@ bool fold_node(Graph& graph, NodeId id, Progress& progress) {
   if (known.complete()) {
     if (known.is_new) tell_read(inputs, progress);
   } else {
-    if (bytes > kAlwaysBytes && bytes > progress.fold_left) return false;
+    // Packed weights take the place of what they are made of, and otherwise every run would pack them again.
+    const bool packs = n.op->domain == ops::kOwnDomain;
+    if (!packs && bytes > kAlwaysBytes && bytes > progress.fold_left) return false;
     progress.folded.check(inputs);
     try {
       progress.folded.keep(known, evaluate(n, inputs, progress));
@@ -103,7 +105,7 @@ bool fold_node(Graph& graph, NodeId id, Progress& progress) {
       throw;
     }
     tell_read(inputs, progress);
-    progress.fold_left -= bytes;
+    if (!packs) progress.fold_left -= bytes;
   }
   const std::vector<ValueId> outputs = n.outputs;
   for (size_t i = 0; i < outputs.size(); ++i) {
