@@ -28,9 +28,11 @@ FloatProducts::FloatProducts(const AttentionExtents& extents, const AttentionHea
   packed_v_ = packed_k_ + key_floats(extents);
 }
 
-void FloatProducts::pack_queries(int64_t panel, int64_t first, int64_t rows) {
+void FloatProducts::pack_queries(int64_t panel, int64_t first, int64_t rows, float scale) {
   const MatrixView transposed = {head_.q.data, head_.q.column_stride, head_.q.row_stride};
-  gemm_pack_panel(transposed, 0, extents_.d, first, rows, queries_ + panel * query_floats(extents_));
+  float* const packed = queries_ + panel * query_floats(extents_);
+  gemm_pack_panel(transposed, 0, extents_.d, first, rows, packed);
+  for (int64_t i = 0; i < extents_.d * extents_.width; ++i) packed[i] *= scale;
 }
 
 void FloatProducts::place_keys(int64_t key, int64_t keys) {

@@ -23,8 +23,10 @@ class FloatProducts {
  public:
   FloatProducts(const AttentionExtents& extents, const AttentionHead& head, float* scratch);
   static int64_t floats(const AttentionExtents& extents);
+  /// Whether queries take the scale, so that it need not be applied to scores.
+  static constexpr bool kScalesQueries = true;
 
-  void pack_queries(int64_t panel, int64_t first, int64_t rows);
+  void pack_queries(int64_t panel, int64_t first, int64_t rows, float scale);
   void place_keys(int64_t key, int64_t keys);
   /// scores [visible][width] of the first `visible` of the placed keys; rows up to a tile's height may be written.
   void scores(int64_t panel, int64_t visible, float* scores);
@@ -54,8 +56,9 @@ class SplitProducts {
   /// Whether the instruction set in use has them, with panels as wide as those of the float kernels, and heads are wide
   /// enough to fill their tiles.
   static bool fit(const AttentionShape& shape);
+  static constexpr bool kScalesQueries = false;
 
-  void pack_queries(int64_t panel, int64_t first, int64_t rows);
+  void pack_queries(int64_t panel, int64_t first, int64_t rows, float scale);
   void place_keys(int64_t key, int64_t keys);
   void scores(int64_t panel, int64_t visible, float* scores);
   /// `weights` [visible][width] has room for whole blocks of depth.

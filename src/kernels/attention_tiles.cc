@@ -24,9 +24,29 @@ HWY_INLINE VF hide(VF x, int64_t first_column, int64_t key, int64_t reach) {
   return hn::IfThenElse(hn::Ge(column, constant(static_cast<float>(bound))), x, lowest());
 }
 
+void put_largest(const VF* largest, float* to) {
+  const F32 d;
+  for (int j = 0; j < kVectors; ++j) hn::StoreU(largest[j], d, to + j * static_cast<int64_t>(hn::Lanes(d)));
+}
+
+// Where scores are complete as they are.
+void find_largest(const ScorePass& pass) {
+  const F32 d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  VF largest[kVectors] = {lowest(), lowest()};
+  for (int64_t t = 0; t < pass.keys; ++t) {
+    const float* row = pass.scores + t * kVectors * lanes;
+    for (int j = 0; j < kVectors; ++j) largest[j] = hn::Max(largest[j], hn::LoadU(d, row + j * lanes));
+  }
+  put_largest(largest, pass.largest);
+}
+
 void score_pass(const ScorePass& pass) {
   const F32 d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const bool complete = pass.scale == 1.0f && !(pass.softcap > 0) && pass.key_term == nullptr &&
+                        pass.tile_term == nullptr && !pass.causal;
+  if (complete && pass.largest != nullptr) return find_largest(pass);
   const VF scale = constant(pass.scale);
   VF largest[kVectors] = {lowest(), lowest()};
   for (int64_t t = 0; t < pass.keys; ++t) {
@@ -45,7 +65,7 @@ void score_pass(const ScorePass& pass) {
     }
   }
   if (pass.largest == nullptr) return;
-  for (int j = 0; j < kVectors; ++j) hn::StoreU(largest[j], d, pass.largest + j * lanes);
+  put_largest(largest, pass.largest);
 }
 
 void weights(float* scores, int64_t keys, const float* largest, const SoftmaxState& state) {
