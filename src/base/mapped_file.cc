@@ -127,6 +127,22 @@ bool MappedFile::holds(std::span<const std::byte> range) const {
   return !range.empty() && range.data() >= data_ && range.data() + range.size() <= data_ + size_;
 }
 
+bool MappedFile::read(std::span<const std::byte> range, std::byte* to) const {
+  if (!holds(range)) return false;
+  // Not kept open: models may have a file for each weight, processes have few descriptors.
+  const Descriptor file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat info;
+  if (file.get() < 0 || ::fstat(file.get(), &info) != 0 || identity_of(info) != identity_) return false;
+  const auto start = static_cast<off_t>(range.data() - data_);
+  for (size_t done = 0; done < range.size();) {
+    const ssize_t got = ::pread(file.get(), to + done, range.size() - done, start + static_cast<off_t>(done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    done += static_cast<size_t>(got);
+  }
+  return true;
+}
+
 void MappedFile::will_need(std::span<const std::byte> range) const {
   if (holds(range)) advise(outer_pages(range), MADV_WILLNEED);
 }

@@ -50,6 +50,11 @@ class MappedFile {
   /// All bytes of `file`, kept alive by it.
   static SharedBytes share(const std::shared_ptr<const MappedFile>& file) { return {file->bytes(), file}; }
 
+  /// Copies `range` of this file to `to` past the mapping: for bytes that are read once, as mapping their pages one by
+  /// one may cost more than copying them. False where the path leads to another file by now, or the range is not this
+  /// file's.
+  bool read(std::span<const std::byte> range, std::byte* to) const;
+
   /// Asks the system to read the pages that hold `range` ahead. A hint: never fails; nothing happens to bytes that are
   /// not this file's.
   void will_need(std::span<const std::byte> range) const;

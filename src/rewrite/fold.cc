@@ -1,6 +1,8 @@
 // Folding constants and known values.
 #include <algorithm>
+#include <atomic>
 
+#include "base/mapped_file.h"
 #include "ir/evaluate.h"
 #include "ops/op_table.h"
 #include "rewrite/passes.h"
@@ -17,6 +19,7 @@ namespace {
 
 constexpr int64_t kAlwaysBytes = 1 << 20;
 constexpr int64_t kLargeBytes = 1 << 16;
+constexpr int64_t kStagedBytes = 32 << 20;
 
 bool foldable(const Graph& graph, const Node& n) {
   const ir::Traits& t = n.op->traits;
@@ -41,13 +44,34 @@ std::vector<Tensor> inputs_of(const Graph& graph, const Node& n) {
   return out;
 }
 
+/// A copy of a constant that lies in a file and is read once, in memory that the next one takes again; or the constant
+/// itself. Mapping its pages takes several times as long where a virtual machine's host maps them too.
+Tensor staged(const Tensor& constant, Progress& progress) {
+  const auto& file_holding = progress.options.files->file_holding;
+  const int64_t bytes = constant.defined() ? constant.view().bytes() : 0;
+  if (bytes < kLargeBytes || bytes > kStagedBytes || !file_holding) return constant;
+  const std::span<const std::byte> from{constant.view().data, static_cast<size_t>(bytes)};
+  const auto file = file_holding(from);
+  if (!file) return constant;
+  if (progress.staging.size() < from.size()) progress.staging.resize(static_cast<size_t>(kStagedBytes));
+  constexpr int64_t kPart = 1 << 20;
+  std::atomic<bool> all = true;
+  progress.parallel.run(bytes, kPart, [&](int64_t begin, int64_t end, int) {
+    const auto at = static_cast<size_t>(begin), count = static_cast<size_t>(end - begin);
+    if (!file->read(from.subspan(at, count), progress.staging.data() + at)) all = false;
+  });
+  if (!all) return constant;
+  return {constant.dtype(), constant.extents(), nullptr, progress.staging.data()};
+}
+
 std::vector<Tensor> evaluate(const Node& n, const std::vector<Tensor>& inputs, Progress& progress) {
+  const bool packs = n.op->domain == ops::kOwnDomain;
   std::vector<ir::Slot> slots(n.inputs.size() + n.outputs.size());
   std::vector<ir::Slot*> in, out;
   for (size_t i = 0; i < inputs.size(); ++i) {
     in.push_back(n.inputs[i] == kNone ? nullptr : &slots[i]);
     if (!in.back()) continue;
-    Tensor given = inputs[i];
+    Tensor given = packs && i == 0 ? staged(inputs[i], progress) : inputs[i];
     const bool bytewise = i < 32 && (n.op->traits.misaligned >> i & 1);
     if (!bytewise && !is_aligned(given.view())) {
       Tensor copy(given.dtype(), given.extents());
@@ -59,7 +83,7 @@ std::vector<Tensor> evaluate(const Node& n, const std::vector<Tensor>& inputs, P
   for (size_t i = 0; i < n.outputs.size(); ++i)
     out.push_back(n.outputs[i] == kNone ? nullptr : &slots[inputs.size() + i]);
   // Packed weights stay; what other operators make of constants is mostly packed in turn.
-  PagePool* const pool = n.op->domain == ops::kOwnDomain ? &progress.packed : nullptr;
+  PagePool* const pool = packs ? &progress.packed : nullptr;
   ir::PlainHost host;
   ir::run_concrete({*n.op, n.attrs, {}}, in, out, host, progress.parallel, pool);
   std::vector<Tensor> results;

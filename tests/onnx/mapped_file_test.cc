@@ -30,6 +30,24 @@ TEST(MappedFile, MapsWhatIsInTheFile) {
   EXPECT_EQ(file->path(), folder.path() / "a");
 }
 
+TEST(MappedFile, ReadsPastTheMapping) {
+  TempFolder folder;
+  std::string content(100'000, ' ');
+  for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 7 % 251);
+  const auto file = MappedFile::open(folder.write("a", content));
+  std::string copy(70'001, ' ');
+  auto* const to = reinterpret_cast<std::byte*>(copy.data());
+  ASSERT_TRUE(file->read(file->bytes().subspan(12'345, copy.size()), to));
+  EXPECT_EQ(copy, content.substr(12'345, copy.size()));
+  EXPECT_TRUE(file->read(file->bytes().subspan(99'999), to));
+  EXPECT_FALSE(file->read({to, 10}, to)) << "other bytes";
+  EXPECT_FALSE(file->read(file->bytes().subspan(0, 0), to)) << "none";
+  fs::rename(folder.path() / "a", folder.path() / "b");
+  EXPECT_FALSE(file->read(file->bytes().subspan(0, 10), to)) << "the file is gone";
+  folder.write("a", content);
+  EXPECT_FALSE(file->read(file->bytes().subspan(0, 10), to)) << "another file";
+}
+
 TEST(PathExists, RefusesLinksToNothing) {
   TempFolder folder;
   folder.write("a", "hello");
