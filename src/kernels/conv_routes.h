@@ -42,8 +42,9 @@ void conv_split_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, 
 
 bool conv_winograd_fits(const ConvShape& shape);
 size_t conv_winograd_packed_floats(const ConvShape& shape);
-inline int64_t conv_winograd_pack_parts(const ConvShape&) { return 1; }
-void conv_winograd_pack(const ConvShape& shape, const void* weights, int64_t, int64_t, float* packed);
+int64_t conv_winograd_pack_parts(const ConvShape& shape);
+void conv_winograd_pack(const ConvShape& shape, const void* weights, int64_t part_begin, int64_t part_end,
+                        float* packed);
 ConvPlan conv_winograd_plan(const ConvShape& shape, int threads);
 void conv_winograd_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch);
 

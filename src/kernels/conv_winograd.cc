@@ -242,10 +242,13 @@ size_t conv_winograd_packed_floats(const ConvShape& shape) {
   return static_cast<size_t>(shape.out_channels * kWinogradPoints * shape.in_channels);
 }
 
+int64_t conv_winograd_pack_parts(const ConvShape& shape) { return group_count(shape); }
+
 // [group][point][in_channel][rows of the group]
-void conv_winograd_pack(const ConvShape& shape, const void* weights, int64_t, int64_t, float* packed) {
+void conv_winograd_pack(const ConvShape& shape, const void* weights, int64_t part_begin, int64_t part_end,
+                        float* packed) {
   const unsigned char* from = static_cast<const unsigned char*>(weights);
-  for (int64_t group = 0; group < group_count(shape); ++group) {
+  for (int64_t group = part_begin; group < part_end; ++group) {
     const int64_t begin = group_begin(shape, group);
     const int64_t rows = group_begin(shape, group + 1) - begin;
     float* to = packed + begin * kWinogradPoints * shape.in_channels;
