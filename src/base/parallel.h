@@ -57,4 +57,10 @@ inline int64_t grain_for(int64_t cost_per_item) {
                                        : (kMinimumWork + cost_per_item - 1) / (cost_per_item > 0 ? cost_per_item : 1);
 }
 
+/// Whether `threads` threads that share equal tiles wait for the last of them for more than a sixteenth of the time.
+inline bool tiles_leave_idle(int64_t tiles, int threads) {
+  const int64_t rounds = (tiles + threads - 1) / threads;
+  return 16 * (rounds * threads - tiles) > tiles;
+}
+
 }  // namespace sdx

@@ -83,14 +83,16 @@ class Block {
 
   // Where nothing else is done to scores, queries take their scale, and no pass over the scores is left but that for
   // the largest.
-  float query_scale() const {
-    const bool alone = head_.mask.data == nullptr && head_.bias.data == nullptr && head_.allowed.data == nullptr &&
-                       !shape_.causal && !(shape_.softcap > 0);
-    return Products::kScalesQueries && alone ? shape_.scale : 1.0f;
+  bool scales_queries() const {
+    return Products::kScalesQueries && head_.mask.data == nullptr && head_.bias.data == nullptr &&
+           head_.allowed.data == nullptr && !shape_.causal && !(shape_.softcap > 0);
   }
 
   void start_panel(int64_t panel) {
-    products_.pack_queries(panel, first_row(panel), rows(panel), query_scale());
+    products_.pack_queries(panel, first_row(panel), rows(panel));
+    if constexpr (Products::kScalesQueries) {
+      if (scales_queries()) products_.scale_queries(panel, shape_.scale);
+    }
     const SoftmaxState s = state(panel);
     std::fill_n(s.maximum, extents_.width, -HUGE_VALF);
     std::fill_n(s.sum, extents_.width, 0.0f);
@@ -115,7 +117,7 @@ class Block {
     ScorePass pass = {};
     pass.scores = scores_;
     pass.keys = keys;
-    pass.scale = query_scale() == 1.0f ? shape_.scale : 1.0f;
+    pass.scale = scales_queries() ? 1.0f : shape_.scale;
     pass.softcap = shape_.softcap;
     pass.reach = first_row(panel) + shape_.causal_offset - key;
     pass.causal = shape_.causal && keys - 1 > pass.reach;

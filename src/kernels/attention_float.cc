@@ -28,10 +28,13 @@ FloatProducts::FloatProducts(const AttentionExtents& extents, const AttentionHea
   packed_v_ = packed_k_ + key_floats(extents);
 }
 
-void FloatProducts::pack_queries(int64_t panel, int64_t first, int64_t rows, float scale) {
+void FloatProducts::pack_queries(int64_t panel, int64_t first, int64_t rows) {
   const MatrixView transposed = {head_.q.data, head_.q.column_stride, head_.q.row_stride};
+  gemm_pack_panel(transposed, 0, extents_.d, first, rows, queries_ + panel * query_floats(extents_));
+}
+
+void FloatProducts::scale_queries(int64_t panel, float scale) {
   float* const packed = queries_ + panel * query_floats(extents_);
-  gemm_pack_panel(transposed, 0, extents_.d, first, rows, packed);
   for (int64_t i = 0; i < extents_.d * extents_.width; ++i) packed[i] *= scale;
 }
 

@@ -23,10 +23,11 @@ class FloatProducts {
  public:
   FloatProducts(const AttentionExtents& extents, const AttentionHead& head, float* scratch);
   static int64_t floats(const AttentionExtents& extents);
-  /// Whether queries take the scale, so that it need not be applied to scores.
+  /// Whether packed queries can be scaled, so that scores need not be.
   static constexpr bool kScalesQueries = true;
 
-  void pack_queries(int64_t panel, int64_t first, int64_t rows, float scale);
+  void pack_queries(int64_t panel, int64_t first, int64_t rows);
+  void scale_queries(int64_t panel, float scale);
   void place_keys(int64_t key, int64_t keys);
   /// scores [visible][width] of the first `visible` of the placed keys; rows up to a tile's height may be written.
   void scores(int64_t panel, int64_t visible, float* scores);
@@ -58,7 +59,7 @@ class SplitProducts {
   static bool fit(const AttentionShape& shape);
   static constexpr bool kScalesQueries = false;
 
-  void pack_queries(int64_t panel, int64_t first, int64_t rows, float scale);
+  void pack_queries(int64_t panel, int64_t first, int64_t rows);
   void place_keys(int64_t key, int64_t keys);
   void scores(int64_t panel, int64_t visible, float* scores);
   /// `weights` [visible][width] has room for whole blocks of depth.

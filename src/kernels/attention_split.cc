@@ -71,7 +71,7 @@ void SplitProducts::pack_blocks(float* rows, int64_t depths, SplitColumns& colum
   }
 }
 
-void SplitProducts::pack_queries(int64_t panel, int64_t first, int64_t rows, float) {
+void SplitProducts::pack_queries(int64_t panel, int64_t first, int64_t rows) {
   const MatrixView transposed = {head_.q.data, head_.q.column_stride, head_.q.row_stride};
   gemm_pack_panel(transposed, 0, extents_.d, first, rows, turned_);
   alignas(64) float largest[kSplitColumns] = {};

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/parallel.h"
 #include "kernels/conv_routes.h"
 #include "kernels/conv_winograd_tiles.h"
 #include "kernels/gemm_tiles.h"
@@ -277,11 +278,7 @@ ConvPlan conv_winograd_plan(const ConvShape& shape, int threads) {
   const int64_t blocks = ceil_div(panels * width, plan.pixel_block);
   // Each part of the channels transforms the input again, so there are only as many as keep all threads busy.
   int64_t parts = 1;
-  const auto waits = [&] {
-    const int64_t tiles = blocks * parts;
-    return 16 * (ceil_div(tiles, threads) * threads - tiles) > tiles;
-  };
-  while (waits() && parts < groups) ++parts;
+  while (tiles_leave_idle(blocks * parts, threads) && parts < groups) ++parts;
   plan.channel_block = ceil_div(groups, parts);
   plan.tiles = blocks * ceil_div(groups, plan.channel_block);
   plan.scratch_bytes = Block::floats(shape, plan.pixel_block, plan.channel_block) * sizeof(float);

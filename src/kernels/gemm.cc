@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/parallel.h"
 #include "kernels/gemm_split.h"
 #include "kernels/gemm_tiles.h"
 
@@ -259,11 +260,7 @@ GemmPlan gemm_plan(const Gemm& gemm, int threads) {
   fewest = std::min(round_up(fewest, kGemmMaxPanels), panels);
   int64_t wanted = threads > 1 ? ceil_div(4 * threads, plan.row_blocks) : 1;
   // Cut on while threads would wait for the last of them for more than a sixteenth of the time.
-  const auto waits = [&] {
-    const int64_t tiles = plan.row_blocks * wanted;
-    return 16 * (ceil_div(tiles, threads) * threads - tiles) > tiles;
-  };
-  while (waits() && (wanted + 1) * fewest <= panels) ++wanted;
+  while (tiles_leave_idle(plan.row_blocks * wanted, threads) && (wanted + 1) * fewest <= panels) ++wanted;
   plan.panel_block = std::max(fewest, round_up(ceil_div(panels, wanted), kGemmMaxPanels));
   plan.column_blocks = ceil_div(panels, plan.panel_block);
   plan.scratch_bytes =

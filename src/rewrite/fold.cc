@@ -6,6 +6,7 @@
 #include "ir/evaluate.h"
 #include "ops/op_table.h"
 #include "rewrite/passes.h"
+#include "tensor/memory_budget.h"
 
 namespace sdx::rewrite {
 
@@ -20,6 +21,9 @@ namespace {
 constexpr int64_t kAlwaysBytes = 1 << 20;
 constexpr int64_t kLargeBytes = 1 << 16;
 constexpr int64_t kStagedBytes = 32 << 20;
+
+/// Packed weights take the place of what they are made of.
+bool packs(const Node& n) { return n.op->domain == ops::kOwnDomain; }
 
 bool foldable(const Graph& graph, const Node& n) {
   const ir::Traits& t = n.op->traits;
@@ -49,29 +53,39 @@ std::vector<Tensor> inputs_of(const Graph& graph, const Node& n) {
 Tensor staged(const Tensor& constant, Progress& progress) {
   const auto& file_holding = progress.options.files->file_holding;
   const int64_t bytes = constant.defined() ? constant.view().bytes() : 0;
+  // Where the memory limit is near, constants stay in their file.
+  constexpr int64_t kRoom = 16 * kStagedBytes;
+  const auto& budget = MemoryScope::current();
+  if (budget && budget->limit() > 0 && budget->limit() - budget->used() < kRoom) {
+    progress.staging = {};
+    return constant;
+  }
   if (bytes < kLargeBytes || bytes > kStagedBytes || !file_holding) return constant;
   const std::span<const std::byte> from{constant.view().data, static_cast<size_t>(bytes)};
   const auto file = file_holding(from);
   if (!file) return constant;
-  if (progress.staging.size() < from.size()) progress.staging.resize(static_cast<size_t>(kStagedBytes));
+  if (!progress.staging.defined() || progress.staging.view().bytes() < bytes) {
+    progress.staging = {};
+    progress.staging = Tensor(DType::kU8, {bytes});
+  }
+  std::byte* const to = progress.staging.mutable_view().data;
   constexpr int64_t kPart = 1 << 20;
   std::atomic<bool> all = true;
   progress.parallel.run(bytes, kPart, [&](int64_t begin, int64_t end, int) {
     const auto at = static_cast<size_t>(begin), count = static_cast<size_t>(end - begin);
-    if (!file->read(from.subspan(at, count), progress.staging.data() + at)) all = false;
+    if (!file->read(from.subspan(at, count), to + at)) all = false;
   });
   if (!all) return constant;
-  return {constant.dtype(), constant.extents(), nullptr, progress.staging.data()};
+  return {constant.dtype(), constant.extents(), progress.staging.owner(), to};
 }
 
 std::vector<Tensor> evaluate(const Node& n, const std::vector<Tensor>& inputs, Progress& progress) {
-  const bool packs = n.op->domain == ops::kOwnDomain;
   std::vector<ir::Slot> slots(n.inputs.size() + n.outputs.size());
   std::vector<ir::Slot*> in, out;
   for (size_t i = 0; i < inputs.size(); ++i) {
     in.push_back(n.inputs[i] == kNone ? nullptr : &slots[i]);
     if (!in.back()) continue;
-    Tensor given = packs && i == 0 ? staged(inputs[i], progress) : inputs[i];
+    Tensor given = packs(n) && i == 0 ? staged(inputs[i], progress) : inputs[i];
     const bool bytewise = i < 32 && (n.op->traits.misaligned >> i & 1);
     if (!bytewise && !is_aligned(given.view())) {
       Tensor copy(given.dtype(), given.extents());
@@ -83,7 +97,7 @@ std::vector<Tensor> evaluate(const Node& n, const std::vector<Tensor>& inputs, P
   for (size_t i = 0; i < n.outputs.size(); ++i)
     out.push_back(n.outputs[i] == kNone ? nullptr : &slots[inputs.size() + i]);
   // Packed weights stay; what other operators make of constants is mostly packed in turn.
-  PagePool* const pool = packs ? &progress.packed : nullptr;
+  PagePool* const pool = packs(n) ? &progress.packed : nullptr;
   ir::PlainHost host;
   ir::run_concrete({*n.op, n.attrs, {}}, in, out, host, progress.parallel, pool);
   std::vector<Tensor> results;
@@ -118,9 +132,8 @@ bool fold_node(Graph& graph, NodeId id, Progress& progress) {
   if (known.complete()) {
     if (known.is_new) tell_read(inputs, progress);
   } else {
-    // Packed weights take the place of what they are made of, and otherwise every run would pack them again.
-    const bool packs = n.op->domain == ops::kOwnDomain;
-    if (!packs && bytes > kAlwaysBytes && bytes > progress.fold_left) return false;
+    // What is not packed now is packed in every run.
+    if (!packs(n) && bytes > kAlwaysBytes && bytes > progress.fold_left) return false;
     progress.folded.check(inputs);
     try {
       progress.folded.keep(known, evaluate(n, inputs, progress));
@@ -129,7 +142,7 @@ bool fold_node(Graph& graph, NodeId id, Progress& progress) {
       throw;
     }
     tell_read(inputs, progress);
-    if (!packs) progress.fold_left -= bytes;
+    if (!packs(n)) progress.fold_left -= bytes;
   }
   const std::vector<ValueId> outputs = n.outputs;
   for (size_t i = 0; i < outputs.size(); ++i) {

@@ -14,12 +14,12 @@ namespace sdx::rewrite {
 struct Progress {
   const Options& options;
   Report& report;
-  int64_t fold_left;         ///< bytes that folding may still make
+  int64_t fold_left;         ///< bytes that folding may still make beside packed weights
   std::vector<bool> stable;  ///< symbols that every run binds from the model's inputs alone
   FoldCache folded{options.files, options.weights};
-  PagePool packed = {};                                           ///< where packed weights lie
-  Parallel parallel{0};                                           ///< of folding
-  std::vector<std::byte, PageAllocator<std::byte>> staging = {};  ///< where constants are read to before packing
+  PagePool packed = {};  ///< where packed weights lie
+  Parallel parallel{0};  ///< of folding
+  Tensor staging = {};   ///< where constants are read to before packing
 
   /// Counts an application; false where the rule is off or the limit is reached.
   bool allowed(const std::string& rule) const;

@@ -34,7 +34,7 @@ struct Options {
   std::string candidates;
   int64_t candidate_weights = int64_t{1} << 20;
   bool few_rows = false;  ///< products mostly have few rows, so that bytes of weights count: a decoder's steps
-  int64_t fold_bytes = int64_t{1} << 32;  ///< constants that folding may make, in all
+  int64_t fold_bytes = int64_t{1} << 32;  ///< constants that folding may make beside packed weights
   /// Where the constants lie. Told of the bytes of large ones that folding has read and that may not be read again.
   std::shared_ptr<const SourceFiles> files = std::make_shared<const SourceFiles>();
   std::shared_ptr<WeightFolder> weights;  ///< keeps packed weights for other processes; may be null
