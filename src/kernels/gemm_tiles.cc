@@ -82,12 +82,16 @@ void tile(const TileArgs& args) {
         }
       }
     }
+    // Several groups of rows share the lines of a panel: a line is asked for once, not in each of its depths.
+    const char* const further = ahead + args.ahead_step;
+    if ((reinterpret_cast<uintptr_t>(ahead) ^ reinterpret_cast<uintptr_t>(further)) >= 64) {
 #pragma GCC unroll 4
-    for (int j = 0; j < kPanels; ++j) {
-      const char* line = ahead + j * panel_stride * static_cast<int64_t>(sizeof(T));
-      for (int i = 0; i < kLines; ++i) fetch_ahead(line + i * args.ahead_line);
+      for (int j = 0; j < kPanels; ++j) {
+        const char* line = ahead + j * panel_stride * static_cast<int64_t>(sizeof(T));
+        for (int i = 0; i < kLines; ++i) fetch_ahead(line + i * args.ahead_line);
+      }
     }
-    ahead += args.ahead_step;
+    ahead = further;
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
       const V value = hn::Set(d, a[i]);
