@@ -4,9 +4,9 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <new>
-#include <vector>
+
+#include "tensor/kept_blocks.h"
 
 namespace sdx {
 
@@ -15,7 +15,6 @@ class MemoryBudget {
  public:
   /// `limit` in bytes; 0: count only.
   explicit MemoryBudget(int64_t limit) : limit_(limit) {}
-  ~MemoryBudget() { drop_kept(); }
   MemoryBudget(const MemoryBudget&) = delete;
   MemoryBudget& operator=(const MemoryBudget&) = delete;
 
@@ -26,24 +25,14 @@ class MemoryBudget {
   int64_t peak() const { return peak_.load(std::memory_order_relaxed); }
   int64_t limit() const { return limit_; }
 
-  /// Large blocks (map_pages) between runs: the system clears fresh pages, which for the outputs of each run may cost
-  /// more than computing them. A few that are kept count as free, and go where the limit needs them.
-  /// keep() takes a block of that many bytes, or says that it does not; reuse() gives one back, contents as they are,
-  /// or null.
+  /// Blocks that are kept between runs count as free, and go where the limit needs them. keep() takes the block, or
+  /// says that it does not; reuse() gives one back, contents as they are, or null.
   bool keep(void* block, size_t bytes);
-  void* reuse(size_t bytes);
+  void* reuse(size_t bytes) { return kept_.reuse(bytes); }
 
  private:
-  struct Kept {
-    void* block;
-    size_t bytes;
-  };
-  void drop_kept();
-
   const int64_t limit_;
-  std::mutex mutex_;
-  std::vector<Kept> kept_;  ///< oldest first
-  std::atomic<int64_t> kept_bytes_{0};
+  KeptBlocks kept_;
   std::atomic<int64_t> used_{0};
   std::atomic<int64_t> peak_{0};
 };

@@ -2,31 +2,26 @@
 #include "tensor/tensor.h"
 
 #include <cstring>
-#include <new>
 
-#include "base/pages.h"
+#include "tensor/kept_blocks.h"
 #include "tensor/memory_budget.h"
 
 namespace sdx {
 
 namespace {
 
-constexpr std::align_val_t kAlignment{64};
-
 /// What a block takes beside its elements: the heap's header, the shared count with its deleter.
 constexpr int64_t kBlockBytes = 128;
 
 void* take_memory(size_t bytes, MemoryBudget* budget) {
-  if (bytes < kLargeBlockBytes) return ::operator new(bytes, kAlignment, std::nothrow);
-  if (void* const kept = budget == nullptr ? nullptr : budget->reuse(bytes)) return kept;
-  return map_pages(bytes);
+  void* const kept = budget == nullptr ? nullptr : budget->reuse(bytes);
+  return kept != nullptr ? kept : take_block(bytes);
 }
 
 void give_memory(std::byte* memory, size_t bytes, MemoryBudget* budget) {
-  if (bytes < kLargeBlockBytes) return ::operator delete(memory, kAlignment);
   // Outputs are given back between runs, and the next run makes them again; what a run gives back has been outgrown.
   if (budget != nullptr && !MemoryScope::current() && budget->keep(memory, bytes)) return;
-  unmap_pages(memory, bytes);
+  free_block(memory, bytes);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/pages.h"
+#include "tensor/kept_blocks.h"
 #include "tensor/tensor.h"
 
 namespace sdx {
@@ -53,18 +54,25 @@ TEST(MemoryBudget, KeptBlocksDoNotTakeTheLimit) {
   EXPECT_EQ(budget->used(), budget->peak());
 }
 
-TEST(MemoryBudget, KeepsAFewOnly) {
+/// Blocks of 100 sizes from `bytes` on, given back: how many of them are kept.
+int kept_of_hundred(int64_t bytes) {
   const auto budget = std::make_shared<MemoryBudget>(0);
-  for (int i = 0; i < 100; ++i) {
-    auto block = allocate_in(budget, kLarge + i);
-    *block = std::byte{1};
-  }
+  for (int i = 0; i < 100; ++i) allocate_in(budget, bytes + i);
   int kept = 0;
   for (int i = 0; i < 100; ++i) {
-    const MemoryScope run(budget);
-    kept += *allocate(DType::kU8, kLarge + i) == std::byte{1};
+    void* const block = budget->reuse(static_cast<size_t>(bytes + i));
+    if (block == nullptr) continue;
+    ++kept;
+    free_block(block, static_cast<size_t>(bytes + i));
   }
-  EXPECT_EQ(kept, 4);
+  EXPECT_EQ(budget->used(), 0);
+  return kept;
+}
+
+TEST(MemoryBudget, KeepsAFewOnly) {
+  EXPECT_EQ(kept_of_hundred(kLarge), 4);
+  EXPECT_EQ(kept_of_hundred(kLarge / 2), 7) << "16 MB of smaller ones";
+  EXPECT_EQ(kept_of_hundred(1000), 0);
 }
 
 }  // namespace
