@@ -1,13 +1,15 @@
 // The pool: workers spin for at most 50 µs after a loop, then park; a loop's ranges lie in a section for each worker,
-// and who is done takes from the others.
+// as many as its speed in the last loops deserves, and who is done takes from the others.
 #include "base/parallel.h"
 
 #include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <cstdio>
 #include <fstream>
@@ -22,6 +24,11 @@ namespace {
 constexpr int kMaxThreads = 256;
 constexpr size_t kLine = 64;  ///< bytes that caches exchange
 constexpr auto kSpin = std::chrono::microseconds(50);
+/// A worker's speed is learnt from loops that keep it busy for this long, and changes by at most this part each time:
+/// one that was interrupted says little about the next.
+constexpr auto kTelling = std::chrono::microseconds(20);
+constexpr float kLearn = 0.2f, kMostLearnt = 0.02f;
+constexpr float kSlowest = 0.25f, kFastest = 4;
 constexpr int kRelaxes = 2000;  ///< pauses before the end of a loop is waited for with the CPU given away
 
 inline void relax() {
@@ -35,7 +42,13 @@ inline void relax() {
 /// A run of neighbouring ranges: its owner takes them from the front, others from the back.
 class alignas(kLine) Section {
  public:
-  void assign(uint64_t begin, uint64_t end) { ends_.store(begin << 32 | end, std::memory_order_relaxed); }
+  int64_t taken;                  ///< by the owner
+  std::chrono::nanoseconds busy;  ///< with them
+
+  void assign(int64_t begin, int64_t end) {
+    ends_.store(static_cast<uint64_t>(begin) << 32 | static_cast<uint64_t>(end), std::memory_order_relaxed);
+    taken = 0;
+  }
 
   /// The index of a range, or -1.
   int64_t take(bool front) {
@@ -53,37 +66,64 @@ class alignas(kLine) Section {
   std::atomic<uint64_t> ends_;
 };
 
+using Clock = std::chrono::steady_clock;
+
 /// One loop in flight. Lives on the caller's stack; workers hold it only while they are counted in `inside`. Each
 /// worker has a section: neighbours share data, and from one loop to the next a worker finds in its cache what it left
 /// there.
 struct Loop {
-  static constexpr int kMostSections = 64;
+  static constexpr int kMostSections = Shares::kMostWorkers;
   static constexpr int64_t kMostRanges = int64_t{1} << 31;
 
   FunctionRef<void(int64_t, int64_t, int)> body;
   int64_t count;
   int64_t grain;
   int limit;  ///< workers that may join, the caller included
-  std::atomic<int> joined{1};
+  bool measured = false;
   int sections;
+  const Shares& shares;
   Section section[kMostSections];
 
-  Loop(FunctionRef<void(int64_t, int64_t, int)> the_body, int64_t the_count, int64_t the_grain, int the_limit)
-      : body(the_body), count(the_count), grain(the_grain), limit(the_limit) {
-    grain = std::max(grain, count / kMostRanges + 1);
+  /// Ranges go to sections as `the_shares` say.
+  Loop(FunctionRef<void(int64_t, int64_t, int)> the_body, int64_t the_count, int64_t the_grain, int the_limit,
+       const Shares& the_shares)
+      : body(the_body),
+        count(the_count),
+        grain(std::max(the_grain, the_count / kMostRanges + 1)),
+        limit(the_limit),
+        shares(the_shares) {
     const int64_t ranges = (count + grain - 1) / grain;
-    sections = static_cast<int>(std::min<int64_t>({limit, kMostSections, ranges}));
+    sections = static_cast<int>(std::min<int64_t>(shares.workers(), ranges));
     for (int i = 0; i < sections; ++i) {
-      section[i].assign(static_cast<uint64_t>(ranges * i / sections),
-                        static_cast<uint64_t>(ranges * (i + 1) / sections));
+      if (sections < shares.workers()) {
+        section[i].assign(i, i + 1);
+      } else {
+        section[i].assign(shares.begin(ranges, i), shares.begin(ranges, i + 1));
+      }
     }
+  }
+  /// `pieces` ranges of one for each share, whose workers are timed.
+  Loop(FunctionRef<void(int64_t, int64_t, int)> the_body, int64_t pieces, int the_limit, const Shares& the_shares)
+      : body(the_body),
+        count(pieces * the_shares.workers()),
+        grain(1),
+        limit(the_limit),
+        measured(true),
+        sections(the_shares.workers()),
+        shares(the_shares) {
+    for (int i = 0; i < sections; ++i) section[i].assign(pieces * i, pieces * (i + 1));
   }
 
   void work(int worker) {
+    const Clock::time_point start = measured ? Clock::now() : Clock::time_point();
     for (int i = 0; i < sections; ++i) {
       Section& from = section[(worker + i) % sections];
-      for (int64_t range; (range = from.take(i == 0)) >= 0;)
+      const bool own = i == 0 && worker < sections;
+      for (int64_t range; (range = from.take(own)) >= 0;) {
         body(range * grain, std::min(count, (range + 1) * grain), worker);
+        if (own) ++from.taken;
+      }
+      if (own && measured) from.busy = Clock::now() - start;
     }
   }
 };
@@ -118,11 +158,16 @@ class Pool {
       loop_.store(nullptr);
       // A worker that has to share a CPU with this thread can only finish when this thread lets it run.
       for (int i = 0; inside_.load() != 0; ++i) i < kRelaxes ? relax() : static_cast<void>(sched_yield());
+      if (loop.measured) learn(loop);
     }
   }
 
+  float speed(int worker) const { return speeds_[static_cast<size_t>(worker)].load(std::memory_order_relaxed); }
+
  private:
-  Pool() = default;
+  Pool() {
+    for (std::atomic<float>& speed : speeds_) speed.store(1, std::memory_order_relaxed);
+  }
   ~Pool() {
     {
       std::lock_guard lock(mutex_);
@@ -135,10 +180,30 @@ class Pool {
 
   void grow(int wanted) {
     while (static_cast<int>(workers_.size()) < std::min(wanted, kMaxThreads))
-      workers_.emplace_back([this] { serve(); });
+      workers_.emplace_back([this, worker = static_cast<int>(workers_.size()) + 1] { serve(worker); });
   }
 
-  void serve() {
+  /// Brings the speeds nearer to those of a loop whose shares were cut by them. Their sum stays as it is.
+  void learn(const Loop& loop) {
+    std::array<float, Shares::kMostWorkers> seen;
+    float before = 0, sum = 0;
+    for (int i = 0; i < loop.sections; ++i) {
+      const Section& section = loop.section[i];
+      if (section.taken == 0 || section.busy < kTelling) return;
+      seen[static_cast<size_t>(i)] =
+          loop.shares.part(i) * static_cast<float>(section.taken) / static_cast<float>(section.busy.count());
+      before += speed(i);
+      sum += seen[static_cast<size_t>(i)];
+    }
+    for (int i = 0; i < loop.sections; ++i) {
+      const float now = speed(i), most = kMostLearnt * now;
+      const float step = kLearn * (seen[static_cast<size_t>(i)] * before / sum - now);
+      speeds_[static_cast<size_t>(i)].store(std::clamp(now + std::clamp(step, -most, most), kSlowest, kFastest),
+                                            std::memory_order_relaxed);
+    }
+  }
+
+  void serve(int worker) {
     inside_loop = true;
     uint64_t seen = 0;
     for (;;) {
@@ -148,10 +213,7 @@ class Pool {
       leave(caller_cpu_.load(std::memory_order_relaxed));
       inside_.fetch_add(1);
       // The caller clears loop_ before it waits for inside_ to drop, so a non-null pointer read here stays alive.
-      if (Loop* loop = loop_.load()) {
-        const int worker = loop->joined.fetch_add(1);
-        if (worker < loop->limit) loop->work(worker);
-      }
+      if (Loop* loop = loop_.load(); loop != nullptr && worker < loop->limit) loop->work(worker);
       inside_.fetch_sub(1);
     }
   }
@@ -186,6 +248,7 @@ class Pool {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<std::thread> workers_;
+  std::array<std::atomic<float>, Shares::kMostWorkers> speeds_;  ///< beside each other; the caller's first
   // What a caller writes before a loop comes to a worker in one line; what workers write lies apart.
   alignas(kLine) std::atomic<uint64_t> generation_{0};
   std::atomic<Loop*> loop_{nullptr};
@@ -219,6 +282,24 @@ int default_threads() {
   return std::min(cpus, kMaxThreads);
 }
 
+int64_t Shares::begin(int64_t count, int worker) const {
+  if (worker == workers_) return count;
+  return std::llround(static_cast<double>(begins_[static_cast<size_t>(worker)]) * static_cast<double>(count));
+}
+
+Shares::Shares(std::span<const float> speeds) : workers_(static_cast<int>(speeds.size())) {
+  float sum = 0;
+  for (size_t i = 0; i < speeds.size(); ++i) begins_[i + 1] = sum += speeds[i];
+  for (float& begin : begins_) begin /= sum;
+}
+
+Shares Parallel::shares() const {
+  std::array<float, Shares::kMostWorkers> speeds;
+  const int workers = std::min(threads_, Shares::kMostWorkers);
+  for (int i = 0; i < workers; ++i) speeds[static_cast<size_t>(i)] = Pool::instance().speed(i);
+  return Shares({speeds.data(), static_cast<size_t>(workers)});
+}
+
 Parallel::Parallel(int threads) : threads_(threads > 0 ? std::min(threads, kMaxThreads) : default_threads()) {}
 
 void Parallel::run(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t, int)> body) const {
@@ -228,7 +309,17 @@ void Parallel::run(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64
     for (int64_t begin = 0; begin < count; begin += grain) body(begin, std::min(count, begin + grain), 0);
     return;
   }
-  Loop loop(body, count, grain, threads_);
+  const Shares shares = this->shares();
+  Loop loop(body, count, grain, threads_, shares);
+  Pool::instance().run(loop);
+}
+
+void Parallel::run_shares(const Shares& shares, int pieces, FunctionRef<void(int, int, int)> body) const {
+  const auto range = [&](int64_t begin, int64_t end, int worker) {
+    for (int64_t at = begin; at < end; ++at) body(static_cast<int>(at / pieces), static_cast<int>(at % pieces), worker);
+  };
+  if (threads_ == 1 || inside_loop) return range(0, static_cast<int64_t>(pieces) * shares.workers(), 0);
+  Loop loop(range, pieces, threads_, shares);
   Pool::instance().run(loop);
 }
 

@@ -1,8 +1,11 @@
 // Parallel: the process-wide thread pool and the one way to split work over it.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <type_traits>
 #include <utility>
 
@@ -27,6 +30,28 @@ class FunctionRef<R(A...)> {
   R (*call_)(void*, A...);
 };
 
+/// How workers share items of equal cost: in proportion to how fast each has lately been. CPUs of a machine differ, by
+/// make or because others use a part of them.
+class Shares {
+ public:
+  static constexpr int kMostWorkers = 64;
+
+  /// Of at most kMostWorkers workers by their speeds, which are above 0.
+  explicit Shares(std::span<const float> speeds);
+
+  int workers() const { return workers_; }
+  /// Where the share of a worker in [0, workers()] of `count` items begins: at `count` for the last.
+  int64_t begin(int64_t count, int worker) const;
+  /// The share of a worker, as a fraction.
+  float part(int worker) const {
+    return begins_[static_cast<size_t>(worker) + 1] - begins_[static_cast<size_t>(worker)];
+  }
+
+ private:
+  int workers_;
+  std::array<float, kMostWorkers + 1> begins_ = {};  ///< as fractions
+};
+
 /// How much of the pool one run may use. Cheap to copy. The default uses the calling thread alone.
 class Parallel {
  public:
@@ -42,6 +67,14 @@ class Parallel {
   /// results that depend only on the range are bitwise equal for every thread count. `body` must not throw.
   /// A loop inside a loop runs on the calling thread.
   void run(int64_t count, int64_t grain, FunctionRef<void(int64_t begin, int64_t end, int worker)> body) const;
+
+  /// What each worker should do of the next loop.
+  Shares shares() const;
+
+  /// Calls body(share, piece, worker) for every share and each of its pieces [0, pieces), which cost the same: each
+  /// worker's own first, then what others have not begun. Measures how fast each worker is. What body computes must not
+  /// depend on how items are shared.
+  void run_shares(const Shares& shares, int pieces, FunctionRef<void(int share, int piece, int worker)> body) const;
 
  private:
   int threads_ = 1;

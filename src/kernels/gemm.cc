@@ -10,10 +10,12 @@
 namespace sdx::kernels {
 namespace {
 
-// Depths of one pass: a panel of B (32 KB at 32 columns) then stays in the first-level cache while rows of A go by.
+// Depths of one pass: a panel of B (64 KB at 32 columns) and a block of A then stay in the second-level cache.
 constexpr int64_t kDepth = 512;
 // Bytes of accumulators between passes; with a block of A they must fit the second-level cache.
 constexpr int64_t kAccumulatorBytes = 128 * 1024;
+// Rows of a block of A that stays in the second-level cache while B goes by.
+constexpr int64_t kMostRows = 140;
 // Slack after packed rows: transposing writes up to 15 floats past the end.
 constexpr int64_t kSlack = 16;
 
@@ -105,14 +107,28 @@ class RowBlock {
     }
   }
 
-  void run(int64_t panel_begin, int64_t panel_end) {
-    for (int64_t panel = panel_begin; panel < panel_end; panel += layout_.group) {
-      run_group(panel, std::min(panel_end, panel + layout_.group));
-    }
+  void run(int64_t panel_begin, int64_t panel_end) { run(panel_begin, panel_end, 0, count_); }
+
+  /// Units of the block: groups of rows, `groups` for each panel although there may be fewer.
+  void run_units(int64_t begin, int64_t end, int64_t groups) {
+    const int64_t first = begin / groups, last = end / groups;
+    if (first == last) return run(first, first + 1, begin % groups, end % groups);
+    if (begin % groups > 0) run(first, first + 1, begin % groups, groups);
+    run(begin % groups > 0 ? first + 1 : first, last, 0, groups);
+    if (end % groups > 0) run(last, last + 1, 0, end % groups);
   }
 
  private:
   int64_t first(int64_t t) const { return RowGroups(rows_).first(t); }
+
+  void run(int64_t panel_begin, int64_t panel_end, int64_t group_begin, int64_t group_end) {
+    group_begin_ = group_begin;
+    group_end_ = std::min(group_end, count_);
+    if (group_begin_ >= group_end_) return;
+    for (int64_t panel = panel_begin; panel < panel_end; panel += layout_.group) {
+      run_group(panel, std::min(panel_end, panel + layout_.group));
+    }
+  }
 
   // All depths of a group of panels: pass by pass, accumulators kept in scratch memory.
   void run_group(int64_t panel_begin, int64_t panel_end) {
@@ -143,7 +159,7 @@ class RowBlock {
     args.accumulate = depth > 0;
     locate_b(panel, int64_t{1} << log, depth, depths, args);
     float* acc = accumulators_ + slot * args.acc_stride;
-    for (int64_t t = 0; t < count_; ++t) {
+    for (int64_t t = group_begin_; t < group_end_; ++t) {
       const int64_t height = first(t + 1) - first(t);
       args.a = a_ + first(t) * gemm_.k + t * group_slack_ + depth * height;
       args.a_stride = height;
@@ -178,9 +194,9 @@ class RowBlock {
       return;
     }
     const int64_t lines = ceil_div(row_bytes, kLine);
-    args.ahead_step = ceil_div(row_bytes, count_ * lines);
+    args.ahead_step = ceil_div(row_bytes, (group_end_ - group_begin_) * lines);
     args.ahead_line = args.ahead_step * args.k;
-    args.ahead = next_b_ + group * lines * args.ahead_line;
+    args.ahead = next_b_ + (group - group_begin_) * lines * args.ahead_line;
   }
 
   // Sets where the kernels read B: the packed weights, the matrix itself, or panels packed here.
@@ -218,17 +234,25 @@ class RowBlock {
   const float* a_ = nullptr;
   int64_t row_ = 0;
   int64_t rows_ = 0;
-  int64_t count_ = 0;  ///< tiles of rows in the block
+  int64_t count_ = 0;                        ///< groups of rows in the block
+  int64_t group_begin_ = 0, group_end_ = 0;  ///< those at hand
   int64_t pass_depth_ = kDepth;
   int64_t group_slack_ = 0;
   int log_panels_ = 0;
   const char* next_b_ = nullptr;  ///< what is read after the panels at hand; null where B is not packed
 };
 
+// Threads that keep to their own rows find in their caches what the last product left there. With fewer rows each, or
+// larger weights, reading B once for every thread costs more.
+bool keeps_own_rows(const Gemm& gemm, int threads) {
+  constexpr int64_t kRows = 56, kWeights = int64_t{1} << 20;
+  return gemm.packed_b != nullptr && gemm.m >= kRows * threads && gemm.k * gemm.n <= kWeights;
+}
+
 // Rows of a block: enough to pay for reading B, few enough that a pass over its packed A stays in the cache.
 int64_t choose_row_blocks(const Gemm& gemm) {
   const int64_t rows = gemm_tiles().rows;
-  int64_t most = round_up(140, rows);
+  int64_t most = round_up(kMostRows, rows);
   if (gemm.packed_b == nullptr) {
     // B is packed again for each block of rows.
     most = std::max(round_up(112, rows), std::min<int64_t>(448, 512 * 1024 / (4 * std::max<int64_t>(gemm.k, 1))));
@@ -245,11 +269,7 @@ GemmPlan gemm_plan(const Gemm& gemm, int threads) {
   const int64_t width = gemm_tiles().panel_columns;
   const int64_t panels = gemm_panels(gemm.n);
   plan.row_blocks = choose_row_blocks(gemm);
-  // Threads that keep to their own rows find in their caches what the last product left there. With fewer rows each
-  // reading B once for every thread costs more.
-  constexpr int64_t kOwnRows = 56, kOwnWeights = int64_t{1} << 20;
-  if (gemm.packed_b != nullptr && gemm.m >= kOwnRows * threads && gemm.k * gemm.n <= kOwnWeights)
-    plan.row_blocks = round_up(plan.row_blocks, threads);
+  if (keeps_own_rows(gemm, threads)) plan.row_blocks = round_up(plan.row_blocks, threads);
   plan.row_block = ceil_div(gemm.m, plan.row_blocks);
   plan.row_blocks = ceil_div(gemm.m, plan.row_block);
   // A tile is worth at least this many multiply-adds, and wide enough to pay for packing its rows.
@@ -287,6 +307,75 @@ void gemm_pack_rows(const Gemm& gemm, const GemmPlan& plan, int64_t group_begin,
     const int64_t first = groups.first(t);
     gemm_pack_a(gemm.a, row + first, groups.first(t + 1) - first, gemm.k,
                 packed + packed_group(gemm, plan, row, t) + first * gemm.k);
+  }
+}
+
+namespace {
+
+// Blocks of rows through all panels of B.
+GemmPlan plan_of_blocks(const Gemm& gemm) {
+  GemmPlan plan;
+  plan.row_blocks = choose_row_blocks(gemm);
+  plan.row_block = ceil_div(gemm.m, plan.row_blocks);
+  plan.row_blocks = ceil_div(gemm.m, plan.row_block);
+  plan.panel_block = gemm_panels(gemm.n);
+  plan.column_blocks = 1;
+  return plan;
+}
+
+int64_t units(const GemmPlan& plan) {
+  return plan.row_blocks * plan.panel_block * groups_of_block(plan);
+}
+
+Gemm rows_of(const Gemm& gemm, int64_t begin, int64_t end) {
+  Gemm part = gemm;
+  part.m = end - begin;
+  part.a.data += begin * gemm.a.row_stride;
+  part.c += begin * gemm.c_stride;
+  Epilogue& e = part.epilogue;
+  if (e.row_bias != nullptr) e.row_bias += begin;
+  if (e.addend != nullptr) e.addend += begin * e.addend_stride;
+  if (e.residual != nullptr) e.residual += begin * e.residual_stride;
+  return part;
+}
+
+}  // namespace
+
+GemmShare gemm_share(const Gemm& gemm, const Shares& shares, int worker) {
+  if (keeps_own_rows(gemm, shares.workers()) || choose_row_blocks(gemm) >= shares.workers()) {
+    GemmShare share{shares.begin(gemm.m, worker), shares.begin(gemm.m, worker + 1)};
+    const Gemm part = rows_of(gemm, share.row_begin, share.row_end);
+    if (part.m > 0) share.end = units(plan_of_blocks(part));
+    return share;
+  }
+  const int64_t all = units(plan_of_blocks(gemm));
+  return {0, gemm.m, shares.begin(all, worker), shares.begin(all, worker + 1)};
+}
+
+size_t gemm_share_bytes(const Gemm& gemm) {
+  // The share of a slow worker has lower blocks, whose accumulators are kept for more panels.
+  const int64_t row_block = std::min(gemm.m, round_up(kMostRows, gemm_tiles().rows));
+  Scratch scratch = scratch_layout(gemm, row_block, gemm_panels(gemm.n));
+  scratch.accumulators = std::max(kAccumulatorBytes / static_cast<int64_t>(sizeof(float)),
+                                  kGemmMaxPanels * row_block * gemm_tiles().panel_columns);
+  return static_cast<size_t>(scratch.total()) * sizeof(float);
+}
+
+void gemm_run_share(const Gemm& gemm, const GemmShare& share, int64_t piece, int64_t pieces, void* scratch) {
+  const int64_t count = share.end - share.begin;
+  const int64_t end = share.begin + count * (piece + 1) / pieces;
+  int64_t at = share.begin + count * piece / pieces;
+  if (at == end) return;
+  const Gemm part = rows_of(gemm, share.row_begin, share.row_end);
+  const GemmPlan plan = plan_of_blocks(part);
+  const int64_t groups = groups_of_block(plan), of_block = plan.panel_block * groups;
+  RowBlock block(part, plan, static_cast<float*>(scratch));
+  while (at < end) {
+    const int64_t index = at / of_block, last = std::min(end, (index + 1) * of_block);
+    const int64_t row = index * plan.row_block;
+    block.select(row, std::min(plan.row_block, part.m - row));
+    block.run_units(at - index * of_block, last - index * of_block, groups);
+    at = last;
   }
 }
 

@@ -16,6 +16,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/parallel.h"
+
 namespace sdx::kernels {
 
 /// What the last step of a product applies to an element.
@@ -126,6 +128,23 @@ void gemm_pack_rows(const Gemm& gemm, const GemmPlan& plan, int64_t group_begin,
 /// With kSplitApart, after gemm_run: adds to C in `row` at the columns [count] what their weights' lowest bytes give,
 /// times alpha. What is left out elsewhere is at most 2^-15 sum_p |a_p| max_p |b_pj|. Without an activation only.
 void gemm_add_lowest(const Gemm& gemm, int64_t row, const int32_t* columns, int64_t count);
+
+/// What one worker does of a product whose B is packed: units [begin, end), a unit being one group of rows times one
+/// panel of B, of the rows [row_begin, row_end).
+struct GemmShare {
+  int64_t row_begin = 0, row_end = 0;
+  int64_t begin = 0, end = 0;
+};
+
+/// The share of a worker, in place of a plan. Where that is faster, workers keep to rows of their own, in whose memory
+/// their caches find what the last product left there; otherwise they keep to panels and read all rows.
+GemmShare gemm_share(const Gemm& gemm, const Shares& shares, int worker);
+
+/// Bytes of scratch memory that gemm_run_share needs for each worker; aligned to 64 bytes.
+size_t gemm_share_bytes(const Gemm& gemm);
+
+/// Computes piece `piece` of `pieces` equal ones of a share. packed_a must be null.
+void gemm_run_share(const Gemm& gemm, const GemmShare& share, int64_t piece, int64_t pieces, void* scratch);
 
 /// Prepares one worker's scratch memory for ranges of products with keep_rows, whose A must not change meanwhile.
 void gemm_begin(void* scratch);

@@ -46,6 +46,35 @@ void run_products(const ir::RunContext& c, const Gemm& gemm, int64_t batch, Plac
   });
 }
 
+namespace {
+
+// Pieces that a worker's share of a product is cut into, so that others can help one that is held up.
+constexpr int kPieces = 3;
+
+// Whether products that read the same A are worth cutting by the speeds of workers.
+bool worth_sharing(const Gemm& gemm, int64_t count, const GemmPlan& plan, int threads) {
+  constexpr int64_t kFewestRows = 8, kWork = int64_t{1} << 20;
+  return threads > 1 && gemm.packed_b != nullptr && !kernels::is_split(gemm.packed_type) && gemm.m >= kFewestRows &&
+         gemm.m * gemm.n * gemm.k * count >= kWork * threads && kernels::gemm_row_groups(gemm, plan, threads) == 0;
+}
+
+void run_shares(const ir::RunContext& c, const Gemm& gemm, int64_t count, PlaceProduct place) {
+  const Parallel& parallel = c.parallel();
+  const Shares shares = parallel.shares();
+  const auto stride = static_cast<int64_t>((kernels::gemm_share_bytes(gemm) + 63) / 64 * 64);
+  auto* scratch = c.scratch<std::byte>(stride * parallel.threads());
+  for (int worker = 0; worker < parallel.threads(); ++worker) kernels::gemm_begin(scratch + worker * stride);
+  parallel.run_shares(shares, static_cast<int>(count) * kPieces, [&](int share, int piece, int worker) {
+    Gemm one = gemm;
+    one.keep_rows = true;
+    place(piece / kPieces, one);
+    kernels::gemm_run_share(one, kernels::gemm_share(one, shares, share), piece % kPieces, kPieces,
+                            scratch + worker * stride);
+  });
+}
+
+}  // namespace
+
 void split_rows(const ir::RunContext& c, Gemm& gemm) {
   const int64_t groups = kernels::gemm_split_groups(gemm.m);
   if (groups == 0) return;
@@ -69,6 +98,7 @@ void run_products_of_one(const ir::RunContext& c, Gemm gemm, int64_t count, Plac
     gemm.packed_b = packed;
     plan = kernels::gemm_plan(gemm, c.parallel().threads());
   }
+  if (worth_sharing(gemm, count, plan, c.parallel().threads())) return run_shares(c, gemm, count, place);
   if (const int64_t groups = kernels::gemm_row_groups(gemm, plan, c.parallel().threads());
       groups > 0 && gemm.split_a == nullptr) {
     auto* packed = c.scratch<float>(kernels::gemm_row_floats(gemm, plan));

@@ -55,6 +55,46 @@ TEST(Parallel, LoopsOfSeveralThreadsAndNestedLoopsFinish) {
   EXPECT_EQ(sum, 3 * 100 * 16);
 }
 
+TEST(Parallel, SharesCoverAllItems) {
+  for (int64_t count : {0, 1, 3, 1000}) {
+    for (const std::vector<float>& speeds : {std::vector<float>{1}, {1, 1}, {1, 3, 0.25f}, std::vector<float>(64, 4)}) {
+      const Shares shares(speeds);
+      ASSERT_EQ(shares.workers(), static_cast<int>(speeds.size()));
+      EXPECT_EQ(shares.begin(count, 0), 0);
+      for (int i = 0; i < shares.workers(); ++i) EXPECT_LE(shares.begin(count, i), shares.begin(count, i + 1));
+      EXPECT_EQ(shares.begin(count, shares.workers()), count);
+    }
+  }
+  EXPECT_EQ(Shares(std::vector<float>{3, 1}).begin(1000, 1), 750);
+}
+
+TEST(Parallel, RunsEveryPieceOfEveryShareOnce) {
+  for (int threads : {1, 2, 5}) {
+    const Parallel parallel(threads);
+    const Shares shares = parallel.shares();
+    ASSERT_EQ(shares.workers(), threads);
+    std::vector<std::atomic<int>> seen(static_cast<size_t>(threads) * 3);
+    std::atomic<bool> wrong = false;
+    parallel.run_shares(shares, 3, [&](int share, int piece, int worker) {
+      if (share < 0 || share >= threads || piece < 0 || piece >= 3 || worker < 0 || worker >= threads) wrong = true;
+      ++seen[static_cast<size_t>(share * 3 + piece)];
+    });
+    EXPECT_FALSE(wrong);
+    for (const auto& n : seen) EXPECT_EQ(n, 1);
+  }
+}
+
+TEST(Parallel, SlowWorkersGetLess) {
+  const Parallel parallel(2);
+  const float before = parallel.shares().part(1);
+  for (int round = 0; round < 40; ++round) {
+    parallel.run_shares(parallel.shares(), 2, [](int, int, int worker) {
+      std::this_thread::sleep_for(std::chrono::microseconds(worker == 1 ? 2000 : 500));
+    });
+  }
+  EXPECT_LT(parallel.shares().part(1), before);
+}
+
 /// Restores the calling thread's affinity.
 class Affinity {
  public:

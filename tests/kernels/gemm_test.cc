@@ -76,6 +76,19 @@ std::vector<float> run(Gemm gemm, int threads, int64_t grain, std::vector<float>
   return c;
 }
 
+// The same in shares, the last first, each in three pieces of which the second comes last.
+std::vector<float> run_shares(Gemm gemm, const Shares& shares, std::vector<float> c) {
+  gemm.c = c.data();
+  if (gemm.epilogue.addend != nullptr && gemm.epilogue.addend_stride == gemm.c_stride) gemm.epilogue.addend = gemm.c;
+  gemm.keep_rows = true;
+  std::vector<float> scratch(gemm_share_bytes(gemm) / sizeof(float), std::nanf(""));
+  gemm_begin(scratch.data());
+  for (int share = shares.workers() - 1; share >= 0; --share) {
+    for (int64_t piece : {0, 2, 1}) gemm_run_share(gemm, gemm_share(gemm, shares, share), piece, 3, scratch.data());
+  }
+  return c;
+}
+
 void check(const Case& at) {
   SCOPED_TRACE(testing::Message() << "m=" << at.m << " n=" << at.n << " k=" << at.k << " packed=" << at.packed
                                   << " ta=" << at.transpose_a << " tb=" << at.transpose_b
@@ -124,6 +137,12 @@ void check(const Case& at) {
   const std::vector<float> c = run(gemm, at.threads, 1, before);
   const std::vector<float> alone = run(gemm, 1, 1 << 20, before);
   ASSERT_EQ(std::memcmp(c.data(), alone.data(), c.size() * sizeof(float)), 0) << "depends on the number of threads";
+
+  for (const std::vector<float>& speeds : {std::vector<float>{1}, {1, 0.9f}, {0.3f, 2, 1}}) {
+    if (!at.packed || is_split(at.type)) break;
+    const std::vector<float> shared = run_shares(gemm, Shares(speeds), before);
+    ASSERT_EQ(std::memcmp(c.data(), shared.data(), c.size() * sizeof(float)), 0) << speeds.size() << " shares differ";
+  }
 
   for (int64_t i = 0; i < at.m; ++i) {
     for (int64_t j = 0; j < at.n; ++j) {
