@@ -323,9 +323,7 @@ GemmPlan plan_of_blocks(const Gemm& gemm) {
   return plan;
 }
 
-int64_t units(const GemmPlan& plan) {
-  return plan.row_blocks * plan.panel_block * groups_of_block(plan);
-}
+int64_t units(const GemmPlan& plan) { return plan.row_blocks * plan.panel_block * groups_of_block(plan); }
 
 Gemm rows_of(const Gemm& gemm, int64_t begin, int64_t end) {
   Gemm part = gemm;
