@@ -25,7 +25,7 @@ int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 // Stands first in the scratch memory of a worker: whose packed rows follow.
 struct Held {
   const float* a;
-  int64_t row;
+  int64_t row, rows;
 };
 constexpr int64_t kHeldFloats = 16;
 static_assert(sizeof(Held) <= kHeldFloats * sizeof(float));
@@ -99,8 +99,8 @@ class RowBlock {
     }
     a_ = packed_a_;
     if (gemm_.keep_rows) {
-      if (held_->a == gemm_.a.data && held_->row == row) return;
-      *held_ = {gemm_.a.data, row};
+      if (held_->a == gemm_.a.data && held_->row == row && held_->rows == rows) return;
+      *held_ = {gemm_.a.data, row, rows};
     }
     for (int64_t t = 0; t < count_; ++t) {
       gemm_pack_a(gemm_.a, row + first(t), first(t + 1) - first(t), gemm_.k, packed_a_ + first(t) * gemm_.k);
