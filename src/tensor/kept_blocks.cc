@@ -28,13 +28,22 @@ void KeptBlocks::keep(void* memory, size_t bytes) {
   const Block block{memory, bytes};
   blocks_.push_back(block);
   bytes_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed);
-  block.large() ? static_cast<void>(++large_) : static_cast<void>(small_bytes_ += static_cast<int64_t>(bytes));
-  while (block.large() ? large_ > kMostLarge : small_bytes_ > kMostSmallBytes) {
+  while (crowded(block.large())) {
     const auto oldest = std::ranges::find(blocks_, block.large(), &Block::large);
     const Block gone = *oldest;
     remove(static_cast<size_t>(oldest - blocks_.begin()));
     free_block(gone.memory, gone.bytes);
   }
+}
+
+bool KeptBlocks::crowded(bool large) const {
+  size_t count = 0, bytes = 0;
+  for (const Block& block : blocks_) {
+    if (block.large() != large) continue;
+    ++count;
+    bytes += block.bytes;
+  }
+  return large ? count > kMostLarge : bytes > kMostSmallBytes;
 }
 
 void* KeptBlocks::reuse(size_t bytes) {
@@ -52,15 +61,12 @@ void KeptBlocks::drop() {
   for (const Block& block : blocks_) free_block(block.memory, block.bytes);
   blocks_.clear();
   bytes_.store(0, std::memory_order_relaxed);
-  small_bytes_ = 0;
-  large_ = 0;
 }
 
 void KeptBlocks::remove(size_t index) {
   const Block block = blocks_[index];
   blocks_.erase(blocks_.begin() + static_cast<std::ptrdiff_t>(index));
   bytes_.fetch_sub(static_cast<int64_t>(block.bytes), std::memory_order_relaxed);
-  block.large() ? static_cast<void>(--large_) : static_cast<void>(small_bytes_ -= static_cast<int64_t>(block.bytes));
 }
 
 }  // namespace sdx

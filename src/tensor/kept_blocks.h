@@ -19,7 +19,8 @@ void free_block(void* block, size_t bytes) noexcept;
 /// back between runs wait here for one of the same size. Few of them, oldest go first. From any thread.
 class KeptBlocks {
  public:
-  KeptBlocks() = default;
+  /// Giving a block back must not need memory.
+  KeptBlocks() { blocks_.reserve(kMostLarge + kMostSmallBytes / kLeastBytes + 1); }
   ~KeptBlocks() { drop(); }
   KeptBlocks(const KeptBlocks&) = delete;
   KeptBlocks& operator=(const KeptBlocks&) = delete;
@@ -34,21 +35,21 @@ class KeptBlocks {
 
  private:
   static constexpr size_t kLeastBytes = size_t{128} << 10;
-  static constexpr size_t kMostLarge = 4;                        ///< blocks with pages of their own
-  static constexpr int64_t kMostSmallBytes = int64_t{16} << 20;  ///< of the others together
+  static constexpr size_t kMostLarge = 4;                      ///< blocks with pages of their own
+  static constexpr size_t kMostSmallBytes = size_t{16} << 20;  ///< of the others together
 
   struct Block {
     void* memory;
     size_t bytes;
     bool large() const;
   };
+  /// Whether there are more of one kind than may be kept.
+  bool crowded(bool large) const;
   void remove(size_t index);
 
   std::mutex mutex_;
   std::vector<Block> blocks_;  ///< oldest first
   std::atomic<int64_t> bytes_{0};
-  int64_t small_bytes_ = 0;
-  size_t large_ = 0;
 };
 
 }  // namespace sdx
