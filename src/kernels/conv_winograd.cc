@@ -148,25 +148,18 @@ class Block {
     args.a_stride = rows_of(group);
     args.b_stride = width_;
     args.accumulate = depth > 0;
-    // The panels fetch the next weights, each its part: for each depth as many lines as its columns take.
-    constexpr int64_t kLineFloats = 16;
-    const auto lines = [&](int64_t panel) {
-      const bool half = 2 * (panel_end(panel) - panel * width_) <= width_;
-      return ceil_div(half ? width_ / 2 : width_, kLineFloats);
-    };
+    // The panels fetch the next weights, each its part.
     const bool last = group + 1 == group_end;
     if (!last || point + 1 < kWinogradPoints) {
       const int64_t next = last ? group_first : group + 1;
-      const int64_t all = lines(0) * (panels_ - 1) + lines(panels_ - 1);
       args.ahead = reinterpret_cast<const char*>(weights_at(last ? point + 1 : point, next, depth));
-      args.ahead_step = ceil_div(rows_of(next) * static_cast<int64_t>(sizeof(float)), all);
-      args.ahead_line = args.ahead_step * depths;
+      args.ahead_step = ceil_div(rows_of(next) * static_cast<int64_t>(sizeof(float)), panels_);
     }
     for (int64_t panel = 0; panel < panels_; ++panel) {
       args.b = values_at(point, panel);
       args.acc = products_at(group - group_first, panel, point);
       tiles_.one_panel(args.a_stride, panel_end(panel) - panel * width_)(args);
-      if (args.ahead != nullptr) args.ahead += lines(panel) * args.ahead_line;
+      if (args.ahead != nullptr) args.ahead += args.ahead_step * depths;
     }
   }
 

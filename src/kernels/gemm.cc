@@ -12,6 +12,8 @@ namespace {
 
 // Depths of one pass: a panel of B (64 KB at 32 columns) and a block of A then stay in the second-level cache.
 constexpr int64_t kDepth = 512;
+// So few groups of rows wait for B, which they read in the order in which it lies: panel by panel, in passes this deep.
+constexpr int64_t kFewGroups = 3, kFewDepth = 768;
 // Bytes of accumulators between passes; with a block of A they must fit the second-level cache.
 constexpr int64_t kAccumulatorBytes = 128 * 1024;
 // Rows of a block of A that stays in the second-level cache while B goes by.
@@ -21,6 +23,8 @@ constexpr int64_t kSlack = 16;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+
+bool few_groups(int64_t groups) { return groups > 1 && groups <= kFewGroups; }
 
 // Stands first in the scratch memory of a worker: whose packed rows follow.
 struct Held {
@@ -48,6 +52,7 @@ Scratch scratch_layout(const Gemm& gemm, int64_t row_block, int64_t panel_block)
   const int64_t fit = kAccumulatorBytes / (row_block * width * static_cast<int64_t>(sizeof(float)));
   scratch.group = gemm.k <= kDepth ? kGemmMaxPanels : std::max<int64_t>(fit / kGemmMaxPanels, 1) * kGemmMaxPanels;
   scratch.group = std::min(scratch.group, round_up(panel_block, kGemmMaxPanels));
+  if (gemm.packed_b != nullptr && few_groups(ceil_div(row_block, gemm_tiles().rows))) scratch.group = 1;
   scratch.accumulators = scratch.group * row_block * width;
   return scratch;
 }
@@ -84,8 +89,12 @@ class RowBlock {
     rows_ = rows;
     count_ = ceil_div(rows, tiles_.rows);
     const int64_t tallest = ceil_div(rows, count_);
-    // B that is read once needs no passes.
-    pass_depth_ = count_ == 1 && gemm_.packed_b != nullptr ? std::max<int64_t>(gemm_.k, 1) : kDepth;
+    pass_depth_ = kDepth;
+    if (gemm_.packed_b != nullptr) {
+      // B that is read once needs no passes.
+      if (count_ == 1) pass_depth_ = std::max<int64_t>(gemm_.k, 1);
+      if (few_groups(count_)) pass_depth_ = ceil_div(gemm_.k, std::max<int64_t>(ceil_div(gemm_.k, kFewDepth), 1));
+    }
     log_panels_ = 2;
     while (tiles_.tile[0][tallest][log_panels_] == nullptr) --log_panels_;
     if (rows == 1 && gemm_.a.column_stride == 1) {
@@ -138,7 +147,7 @@ class RowBlock {
       for (int64_t panel = panel_begin; panel < panel_end;) {
         int log = log_panels_;
         while ((int64_t{1} << log) > panel_end - panel) --log;
-        const int64_t slot = gemm_.k <= kDepth ? 0 : panel - panel_begin;
+        const int64_t slot = gemm_.k <= pass_depth_ ? 0 : panel - panel_begin;
         const int64_t next = panel + (int64_t{1} << log);
         next_b_ = next < panel_end           ? packed_b_at(next, depth)
                   : depth + depths < gemm_.k ? packed_b_at(panel_begin, depth + depths)
@@ -185,18 +194,15 @@ class RowBlock {
   // Memory takes longer than a few depths: one group fetches its own panels far ahead, several share the next one.
   void place_ahead(int64_t group, TileArgs& args) const {
     if (next_b_ == nullptr) return;
-    constexpr int64_t kLine = 64, kFar = 8192;
+    constexpr int64_t kFar = 8192;
     const int64_t row_bytes = tiles_.panel_columns * static_cast<int64_t>(weight_bytes(gemm_.packed_type));
     if (count_ == 1) {
       args.ahead = static_cast<const char*>(args.b) + kFar;
       args.ahead_step = row_bytes;
-      args.ahead_line = kLine;
       return;
     }
-    const int64_t lines = ceil_div(row_bytes, kLine);
-    args.ahead_step = ceil_div(row_bytes, (group_end_ - group_begin_) * lines);
-    args.ahead_line = args.ahead_step * args.k;
-    args.ahead = next_b_ + (group - group_begin_) * lines * args.ahead_line;
+    args.ahead_step = ceil_div(row_bytes, group_end_ - group_begin_);
+    args.ahead = next_b_ + (group - group_begin_) * args.ahead_step * args.k;
   }
 
   // Sets where the kernels read B: the packed weights, the matrix itself, or panels packed here.

@@ -15,6 +15,7 @@ using V = hn::Vec<D>;
 
 constexpr int kVectors = 2;
 constexpr int kColumns = kVectors * static_cast<int>(HWY_MAX_BYTES / sizeof(float));
+constexpr int kLine = 64;
 constexpr int kRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 32 : 16;
 
 HWY_INLINE V load(const float* p) { return hn::LoadU(D(), p); }
@@ -49,7 +50,6 @@ void tile(const TileArgs& args) {
   const int lanes = static_cast<int>(hn::Lanes(d));
   constexpr int kPanelBytes = kColumns / kVectors * kUsed * static_cast<int>(sizeof(T));
   constexpr int kAhead = 2048 / kPanelBytes;
-  constexpr int kLines = (kPanelBytes + 63) / 64;
   V acc[kRows][kWidth];
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
@@ -64,6 +64,7 @@ void tile(const TileArgs& args) {
   const int64_t a_stride = args.a_stride;
   const int64_t b_stride = args.b_stride;
   const int64_t panel_stride = args.panel_stride;
+  const int64_t ahead_step = args.ahead_step;
   const char* ahead = args.ahead != nullptr ? args.ahead : static_cast<const char*>(args.b);
   for (int64_t p = 0; p < args.k; ++p) {
     V column[kWidth];
@@ -77,18 +78,19 @@ void tile(const TileArgs& args) {
 #pragma GCC unroll 16
       for (int j = 0; j < kPanels; ++j) {
         const T* soon = b + j * panel_stride + kAhead * b_stride;
-        for (int line = 0; line < kPanelBytes; line += 64) {
+        for (int line = 0; line < kPanelBytes; line += kLine) {
           hwy::Prefetch(reinterpret_cast<const char*>(soon) + line);
         }
       }
     }
-    // Several groups of rows share the lines of a panel: a line is asked for once, not in each of its depths.
-    const char* const further = ahead + args.ahead_step;
-    if ((reinterpret_cast<uintptr_t>(ahead) ^ reinterpret_cast<uintptr_t>(further)) >= 64) {
+    // Where a depth has less than a line of them, a line is asked for once, in the last of its depths.
+    const char* const further = ahead + ahead_step;
+    if ((reinterpret_cast<uintptr_t>(ahead) ^ reinterpret_cast<uintptr_t>(further)) >= kLine) {
 #pragma GCC unroll 4
       for (int j = 0; j < kPanels; ++j) {
         const char* line = ahead + j * panel_stride * static_cast<int64_t>(sizeof(T));
-        for (int i = 0; i < kLines; ++i) fetch_ahead(line + i * args.ahead_line);
+        fetch_ahead(line);
+        if (kPanelBytes > kLine && ahead_step > kLine) fetch_ahead(line + kLine);
       }
     }
     ahead = further;

@@ -21,11 +21,10 @@ struct TileArgs {
   float* acc;            ///< [rows][columns] of the first panel
   int64_t acc_stride;    ///< elements between the panels of acc
   bool accumulate;       ///< add to acc instead of starting from zero
-  /// What to fetch into the second-level cache meanwhile: for each depth as many lines as it has in a panel, ahead_line
-  /// bytes apart, ahead_step bytes further than for the last; panels as those of B. Null: nothing.
+  /// What to fetch into the second-level cache meanwhile: ahead_step bytes for each depth, at most those that a depth
+  /// has in a panel, one after the other; panels as those of B. Null: nothing.
   const char* ahead;
   int64_t ahead_step;
-  int64_t ahead_line;
 };
 
 using TileFn = void (*)(const TileArgs&);
