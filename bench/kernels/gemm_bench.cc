@@ -14,8 +14,8 @@ namespace {
 void tile(benchmark::State& state) {
   const GemmTiles& tiles = gemm_tiles();
   const int64_t rows = state.range(0), panels = state.range(1), depths = 256;
-  const int log = panels == 1 ? 0 : panels == 2 ? 1 : 2;
-  if (rows > tiles.rows || tiles.tile[0][rows][log] == nullptr) return state.SkipWithError("not on this machine");
+  if (rows > tiles.rows || tiles.tile[0][rows][panels - 1] == nullptr)
+    return state.SkipWithError("not on this machine");
   const Floats a = random_block(depths * rows);
   const Floats b = random_block(depths * panels * tiles.panel_columns);
   const Floats acc = random_block(rows * panels * tiles.panel_columns);
@@ -28,7 +28,7 @@ void tile(benchmark::State& state) {
   args.panel_stride = depths * tiles.panel_columns;
   args.acc = acc.get();
   args.acc_stride = rows * tiles.panel_columns;
-  for (auto _ : state) tiles.tile[0][rows][log](args);
+  for (auto _ : state) tiles.tile[0][rows][panels - 1](args);
   report(state, 2.0 * static_cast<double>(rows * panels * tiles.panel_columns * depths));
 }
 #define SDX_GEMM_TILE(registers, rows, panels) BENCHMARK(tile)->Name("tile/" #registers)->Args({rows, panels});

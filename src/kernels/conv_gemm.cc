@@ -107,14 +107,13 @@ class Tile {
       // In a single pass the accumulators of a row group are finished before the next group.
       float* acc = accumulators_ + (depths_ <= kDepth ? 0 : groups_.begin(t) - first) * width;
       for (int64_t j = 0; j < panels;) {
-        int log = 2;
-        while (tiles_.tile[0][height][log] == nullptr || (int64_t{1} << log) > panels - j) --log;
+        const int64_t at_once = tiles_.panels(height, panels - j);
         args.b = b + j * args.panel_stride;
         args.acc = acc + j * args.acc_stride;
         const int64_t left = positions_ - j * width;
-        (log == 0 ? tiles_.one_panel(height, left) : tiles_.tile[0][height][log])(args);
-        if (depth + depths == depths_) finish(args, t, height, j, int64_t{1} << log);
-        j += int64_t{1} << log;
+        (at_once == 1 ? tiles_.one_panel(height, left) : tiles_.tile[0][height][at_once - 1])(args);
+        if (depth + depths == depths_) finish(args, t, height, j, at_once);
+        j += at_once;
       }
     }
   }

@@ -88,15 +88,13 @@ class RowBlock {
     row_ = row;
     rows_ = rows;
     count_ = ceil_div(rows, tiles_.rows);
-    const int64_t tallest = ceil_div(rows, count_);
     pass_depth_ = kDepth;
     if (gemm_.packed_b != nullptr) {
       // B that is read once needs no passes.
       if (count_ == 1) pass_depth_ = std::max<int64_t>(gemm_.k, 1);
       if (few_groups(count_)) pass_depth_ = ceil_div(gemm_.k, std::max<int64_t>(ceil_div(gemm_.k, kFewDepth), 1));
     }
-    log_panels_ = 2;
-    while (tiles_.tile[0][tallest][log_panels_] == nullptr) --log_panels_;
+    tallest_ = ceil_div(rows, count_);
     if (rows == 1 && gemm_.a.column_stride == 1) {
       a_ = gemm_.a.data + row * gemm_.a.row_stride;
       return;
@@ -145,28 +143,27 @@ class RowBlock {
     do {
       const int64_t depths = std::min(pass_depth_, gemm_.k - depth);
       for (int64_t panel = panel_begin; panel < panel_end;) {
-        int log = log_panels_;
-        while ((int64_t{1} << log) > panel_end - panel) --log;
+        const int64_t panels = tiles_.panels(tallest_, panel_end - panel);
         const int64_t slot = gemm_.k <= pass_depth_ ? 0 : panel - panel_begin;
-        const int64_t next = panel + (int64_t{1} << log);
+        const int64_t next = panel + panels;
         next_b_ = next < panel_end           ? packed_b_at(next, depth)
                   : depth + depths < gemm_.k ? packed_b_at(panel_begin, depth + depths)
                                              : packed_b_at(panel_end, 0);
-        run_panels(panel, log, slot, depth, depths);
+        run_panels(panel, panels, slot, depth, depths);
         panel = next;
       }
       depth += depths;
     } while (depth < gemm_.k);
   }
 
-  void run_panels(int64_t panel, int log, int64_t slot, int64_t depth, int64_t depths) {
+  void run_panels(int64_t panel, int64_t panels, int64_t slot, int64_t depth, int64_t depths) {
     const int64_t width = tiles_.panel_columns;
     const int type = gemm_.packed_b != nullptr ? static_cast<int>(gemm_.packed_type) : 0;
     TileArgs args = {};
     args.k = depths;
     args.acc_stride = rows_ * width;
     args.accumulate = depth > 0;
-    locate_b(panel, int64_t{1} << log, depth, depths, args);
+    locate_b(panel, panels, depth, depths, args);
     float* acc = accumulators_ + slot * args.acc_stride;
     for (int64_t t = group_begin_; t < group_end_; ++t) {
       const int64_t height = first(t + 1) - first(t);
@@ -174,10 +171,10 @@ class RowBlock {
       args.a_stride = height;
       args.acc = acc + first(t) * width;
       place_ahead(t, args);
-      const bool narrow = type == 0 && log == 0;
-      (narrow ? tiles_.one_panel(height, gemm_.n - panel * width) : tiles_.tile[type][height][log])(args);
+      const bool narrow = type == 0 && panels == 1;
+      (narrow ? tiles_.one_panel(height, gemm_.n - panel * width) : tiles_.tile[type][height][panels - 1])(args);
       if (depth + depths < gemm_.k) continue;
-      for (int64_t j = 0; j < int64_t{1} << log; ++j) {
+      for (int64_t j = 0; j < panels; ++j) {
         const int64_t column = (panel + j) * width;
         gemm_finish(gemm_, {args.acc + j * args.acc_stride, width, row_ + first(t), column, height,
                             std::min(width, gemm_.n - column)});
@@ -241,10 +238,10 @@ class RowBlock {
   int64_t row_ = 0;
   int64_t rows_ = 0;
   int64_t count_ = 0;                        ///< groups of rows in the block
+  int64_t tallest_ = 0;                      ///< rows of the tallest
   int64_t group_begin_ = 0, group_end_ = 0;  ///< those at hand
   int64_t pass_depth_ = kDepth;
   int64_t group_slack_ = 0;
-  int log_panels_ = 0;
   const char* next_b_ = nullptr;  ///< what is read after the panels at hand; null where B is not packed
 };
 

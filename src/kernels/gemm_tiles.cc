@@ -60,48 +60,45 @@ void tile(const TileArgs& args) {
     }
   }
   const float* HWY_RESTRICT a = args.a;
-  const T* HWY_RESTRICT b = static_cast<const T*>(args.b);
   const int64_t a_stride = args.a_stride;
   const int64_t b_stride = args.b_stride;
-  const int64_t panel_stride = args.panel_stride;
+  const T* b[kPanels];
+#pragma GCC unroll 4
+  for (int j = 0; j < kPanels; ++j) b[j] = static_cast<const T*>(args.b) + j * args.panel_stride;
   const int64_t ahead_step = args.ahead_step;
   const char* ahead = args.ahead != nullptr ? args.ahead : static_cast<const char*>(args.b);
   for (int64_t p = 0; p < args.k; ++p) {
-    V column[kWidth];
-#pragma GCC unroll 16
-    for (int j = 0; j < kWidth; ++j) {
-      column[j] = load(b + j / kUsed * panel_stride + j % kUsed * lanes);
-      if constexpr (kRows > 1 && kRows <= 3) keep_in_register(column[j]);
+    // Several panels are streams that the hardware follows well. Where a depth has less than a line of what comes next,
+    // a line is asked for once, in the last of its depths.
+    if constexpr (kPanels == 1) {
+      const char* const further = ahead + ahead_step;
+      if ((reinterpret_cast<uintptr_t>(ahead) ^ reinterpret_cast<uintptr_t>(further)) >= kLine) {
+        fetch_ahead(ahead);
+        if (kPanelBytes > kLine && ahead_step > kLine) fetch_ahead(ahead + kLine);
+      }
+      ahead = further;
     }
-    // Fewer rows are limited by loads, and what they read comes in at least two streams that the hardware follows.
-    if constexpr (kRows > 3) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kPanels; ++j) {
+      V column[kUsed];
+#pragma GCC unroll 2
+      for (int u = 0; u < kUsed; ++u) {
+        column[u] = load(b[j] + u * lanes);
+        if constexpr (kRows > 1 && kRows <= 3) keep_in_register(column[u]);
+      }
+      const char* soon = reinterpret_cast<const char*>(b[j] + kAhead * b_stride);
+      for (int line = 0; line < kPanelBytes; line += kLine) hwy::Prefetch(soon + line);
 #pragma GCC unroll 16
-      for (int j = 0; j < kPanels; ++j) {
-        const T* soon = b + j * panel_stride + kAhead * b_stride;
-        for (int line = 0; line < kPanelBytes; line += kLine) {
-          hwy::Prefetch(reinterpret_cast<const char*>(soon) + line);
+      for (int i = 0; i < kRows; ++i) {
+        const V value = hn::Set(d, a[i]);
+#pragma GCC unroll 2
+        for (int u = 0; u < kUsed; ++u) {
+          acc[i][j * kUsed + u] = hn::MulAdd(value, column[u], acc[i][j * kUsed + u]);
         }
       }
-    }
-    // Where a depth has less than a line of them, a line is asked for once, in the last of its depths.
-    const char* const further = ahead + ahead_step;
-    if ((reinterpret_cast<uintptr_t>(ahead) ^ reinterpret_cast<uintptr_t>(further)) >= kLine) {
-#pragma GCC unroll 4
-      for (int j = 0; j < kPanels; ++j) {
-        const char* line = ahead + j * panel_stride * static_cast<int64_t>(sizeof(T));
-        fetch_ahead(line);
-        if (kPanelBytes > kLine && ahead_step > kLine) fetch_ahead(line + kLine);
-      }
-    }
-    ahead = further;
-#pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i) {
-      const V value = hn::Set(d, a[i]);
-#pragma GCC unroll 16
-      for (int j = 0; j < kWidth; ++j) acc[i][j] = hn::MulAdd(value, column[j], acc[i][j]);
+      b[j] += b_stride;
     }
     a += a_stride;
-    b += b_stride;
   }
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
@@ -114,10 +111,9 @@ void tile(const TileArgs& args) {
 
 template <int kRows, int kPanels>
 void add_tile(GemmTiles& tiles) {
-  constexpr int kLog = kPanels == 1 ? 0 : kPanels == 2 ? 1 : 2;
-  tiles.tile[static_cast<int>(WeightType::kF32)][kRows][kLog] = &tile<float, kRows, kPanels>;
-  tiles.tile[static_cast<int>(WeightType::kF16)][kRows][kLog] = &tile<hwy::float16_t, kRows, kPanels>;
-  tiles.tile[static_cast<int>(WeightType::kBf16)][kRows][kLog] = &tile<hwy::bfloat16_t, kRows, kPanels>;
+  tiles.tile[static_cast<int>(WeightType::kF32)][kRows][kPanels - 1] = &tile<float, kRows, kPanels>;
+  tiles.tile[static_cast<int>(WeightType::kF16)][kRows][kPanels - 1] = &tile<hwy::float16_t, kRows, kPanels>;
+  tiles.tile[static_cast<int>(WeightType::kBf16)][kRows][kPanels - 1] = &tile<hwy::bfloat16_t, kRows, kPanels>;
   if constexpr (kPanels == 1) tiles.half[kRows] = &tile<float, kRows, 1, kVectors / 2>;
   if (kRows > tiles.rows) tiles.rows = kRows;
 }

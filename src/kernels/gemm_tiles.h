@@ -1,6 +1,7 @@
 // Gemm tiles: the inner kernels that one instruction set gives to the loops of gemm.cc.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/gemm.h"
@@ -21,8 +22,8 @@ struct TileArgs {
   float* acc;            ///< [rows][columns] of the first panel
   int64_t acc_stride;    ///< elements between the panels of acc
   bool accumulate;       ///< add to acc instead of starting from zero
-  /// What to fetch into the second-level cache meanwhile: ahead_step bytes for each depth, at most those that a depth
-  /// has in a panel, one after the other; panels as those of B. Null: nothing.
+  /// What kernels of one panel fetch into the second-level cache meanwhile: ahead_step bytes for each depth, at most
+  /// those that a depth has in a panel, one after the other. Null: nothing.
   const char* ahead;
   int64_t ahead_step;
 };
@@ -34,11 +35,17 @@ struct GemmTiles {
   const char* name;
   int rows;           ///< most rows of a tile
   int panel_columns;  ///< columns of a panel
-  /// tile[type][rows][log2(panels)]; null where the shape does not fit the registers.
-  TileFn tile[3][kGemmMaxRows + 1][3];
+  /// tile[type][rows][panels - 1]; null where the shape does not fit the registers.
+  TileFn tile[3][kGemmMaxRows + 1][kGemmMaxPanels];
   /// The float kernel of one panel of which only the first half of the columns is computed.
   TileFn half[kGemmMaxRows + 1];
 
+  /// Panels that the kernels compute at once with so many rows, at most `most`.
+  int panels(int64_t rows, int64_t most) const {
+    int panels = static_cast<int>(std::min<int64_t>(most, kGemmMaxPanels));
+    while (tile[0][rows][panels - 1] == nullptr) --panels;
+    return panels;
+  }
   /// The float kernel of one panel that computes at least its first `columns`.
   TileFn one_panel(int64_t rows, int64_t columns) const {
     return 2 * columns <= panel_columns ? half[rows] : tile[0][rows][0];
