@@ -126,7 +126,7 @@ class RowBlock {
   }
 
  private:
-  int64_t first(int64_t t) const { return RowGroups(rows_).first(t); }
+  int64_t first(int64_t t) const { return rows_ * t / count_; }
 
   void run(int64_t panel_begin, int64_t panel_end, int64_t group_begin, int64_t group_end) {
     group_begin_ = group_begin;
@@ -165,18 +165,19 @@ class RowBlock {
     args.accumulate = depth > 0;
     locate_b(panel, panels, depth, depths, args);
     float* acc = accumulators_ + slot * args.acc_stride;
-    for (int64_t t = group_begin_; t < group_end_; ++t) {
-      const int64_t height = first(t + 1) - first(t);
-      args.a = a_ + first(t) * gemm_.k + t * group_slack_ + depth * height;
+    for (int64_t t = group_begin_, begin = first(t), end; t < group_end_; ++t, begin = end) {
+      end = first(t + 1);
+      const int64_t height = end - begin;
+      args.a = a_ + begin * gemm_.k + t * group_slack_ + depth * height;
       args.a_stride = height;
-      args.acc = acc + first(t) * width;
+      args.acc = acc + begin * width;
       place_ahead(t, args);
       const bool narrow = type == 0 && panels == 1;
       (narrow ? tiles_.one_panel(height, gemm_.n - panel * width) : tiles_.tile[type][height][panels - 1])(args);
       if (depth + depths < gemm_.k) continue;
       for (int64_t j = 0; j < panels; ++j) {
         const int64_t column = (panel + j) * width;
-        gemm_finish(gemm_, {args.acc + j * args.acc_stride, width, row_ + first(t), column, height,
+        gemm_finish(gemm_, {args.acc + j * args.acc_stride, width, row_ + begin, column, height,
                             std::min(width, gemm_.n - column)});
       }
     }
