@@ -246,11 +246,12 @@ class RowBlock {
   const char* next_b_ = nullptr;  ///< what is read after the panels at hand; null where B is not packed
 };
 
-// Threads that keep to their own rows find in their caches what the last product left there. With fewer rows each, or
-// larger weights, reading B once for every thread costs more.
+// Threads that keep to their own rows find in their caches what the last product left there, and pack each row once.
+// With fewer rows each, or larger weights, reading B once for every thread costs more; with deep rows, larger ones.
 bool keeps_own_rows(const Gemm& gemm, int threads) {
-  constexpr int64_t kRows = 56, kWeights = int64_t{1} << 20;
-  return gemm.packed_b != nullptr && gemm.m >= kRows * threads && gemm.k * gemm.n <= kWeights;
+  constexpr int64_t kRows = 56, kWeights = int64_t{1} << 20, kDeepWeights = int64_t{1} << 22;
+  return gemm.packed_b != nullptr && gemm.m >= kRows * threads &&
+         gemm.k * gemm.n <= (gemm.k > gemm.n ? kDeepWeights : kWeights);
 }
 
 // Rows of a block: enough to pay for reading B, few enough that a pass over its packed A stays in the cache.
