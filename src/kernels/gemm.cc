@@ -10,10 +10,11 @@
 namespace sdx::kernels {
 namespace {
 
-// Depths of one pass: a panel of B (64 KB at 32 columns) and a block of A then stay in the second-level cache.
-constexpr int64_t kDepth = 512;
-// So few groups of rows wait for B, which they read in the order in which it lies: panel by panel, in passes this deep.
-constexpr int64_t kFewGroups = 3, kFewDepth = 768;
+// Most depths of one pass: a panel of B and a block of A then stay in the second-level cache. Machines with 32 columns
+// in a panel have one of at least 1 MB.
+constexpr int64_t kDepth = 512, kWideDepth = 768;
+// So few groups of rows wait for B, which they read in the order in which it lies: panel by panel.
+constexpr int64_t kFewGroups = 3;
 // Bytes of accumulators between passes; with a block of A they must fit the second-level cache.
 constexpr int64_t kAccumulatorBytes = 128 * 1024;
 // Rows of a block of A that stays in the second-level cache while B goes by.
@@ -25,6 +26,14 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 bool few_groups(int64_t groups) { return groups > 1 && groups <= kFewGroups; }
+
+// Depths of each pass of a block of so many groups of rows.
+int64_t pass_depth(const Gemm& gemm, int64_t groups) {
+  if (gemm.packed_b == nullptr) return kDepth;
+  // B that is read once needs no passes.
+  const int64_t most = groups == 1 ? gemm.k : gemm_tiles().panel_columns >= 32 ? kWideDepth : kDepth;
+  return gemm.k <= most ? gemm.k : ceil_div(gemm.k, ceil_div(gemm.k, most));
+}
 
 // Stands first in the scratch memory of a worker: whose packed rows follow.
 struct Held {
@@ -50,9 +59,11 @@ Scratch scratch_layout(const Gemm& gemm, int64_t row_block, int64_t panel_block)
   scratch.panels_of_b =
       gemm.packed_b != nullptr ? 0 : round_up(std::min(gemm.k, kDepth) * width * kGemmMaxPanels + kSlack, 16);
   const int64_t fit = kAccumulatorBytes / (row_block * width * static_cast<int64_t>(sizeof(float)));
-  scratch.group = gemm.k <= kDepth ? kGemmMaxPanels : std::max<int64_t>(fit / kGemmMaxPanels, 1) * kGemmMaxPanels;
+  const int64_t groups = ceil_div(row_block, gemm_tiles().rows);
+  scratch.group = kGemmMaxPanels;
+  if (gemm.k > pass_depth(gemm, groups)) scratch.group *= std::max<int64_t>(fit / kGemmMaxPanels, 1);
   scratch.group = std::min(scratch.group, round_up(panel_block, kGemmMaxPanels));
-  if (gemm.packed_b != nullptr && few_groups(ceil_div(row_block, gemm_tiles().rows))) scratch.group = 1;
+  if (gemm.packed_b != nullptr && few_groups(groups)) scratch.group = 1;
   scratch.accumulators = scratch.group * row_block * width;
   return scratch;
 }
@@ -88,12 +99,7 @@ class RowBlock {
     row_ = row;
     rows_ = rows;
     count_ = ceil_div(rows, tiles_.rows);
-    pass_depth_ = kDepth;
-    if (gemm_.packed_b != nullptr) {
-      // B that is read once needs no passes.
-      if (count_ == 1) pass_depth_ = std::max<int64_t>(gemm_.k, 1);
-      if (few_groups(count_)) pass_depth_ = ceil_div(gemm_.k, std::max<int64_t>(ceil_div(gemm_.k, kFewDepth), 1));
-    }
+    pass_depth_ = pass_depth(gemm_, count_);
     tallest_ = ceil_div(rows, count_);
     if (rows == 1 && gemm_.a.column_stride == 1) {
       a_ = gemm_.a.data + row * gemm_.a.row_stride;
@@ -241,7 +247,7 @@ class RowBlock {
   int64_t count_ = 0;                        ///< groups of rows in the block
   int64_t tallest_ = 0;                      ///< rows of the tallest
   int64_t group_begin_ = 0, group_end_ = 0;  ///< those at hand
-  int64_t pass_depth_ = kDepth;
+  int64_t pass_depth_ = 0;
   int64_t group_slack_ = 0;
   const char* next_b_ = nullptr;  ///< what is read after the panels at hand; null where B is not packed
 };
