@@ -37,15 +37,16 @@ std::shared_ptr<std::byte> PagePool::take(size_t bytes, const Parallel& parallel
   constexpr size_t kAlignment = 64;
   if (bytes > SIZE_MAX / 2) return nullptr;
   bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  if (bytes <= chunk_.left()) return chunk_.take(bytes, parallel);
+  for (Chunk& chunk : chunks_) {
+    if (bytes <= chunk.left()) return chunk.take(bytes, parallel);
+  }
   Chunk fresh;
   fresh.bytes = std::max(kChunkBytes, rounded(bytes));
   void* const memory = map_pages(fresh.bytes);
   if (!memory) return nullptr;
   fresh.memory.reset(static_cast<std::byte*>(memory), [size = fresh.bytes](std::byte* p) { unmap_pages(p, size); });
-  std::shared_ptr<std::byte> block = fresh.take(bytes, parallel);
-  if (fresh.left() > chunk_.left()) chunk_ = std::move(fresh);
-  return block;
+  chunks_.push_back(std::move(fresh));
+  return chunks_.back().take(bytes, parallel);
 }
 
 std::shared_ptr<std::byte> PagePool::Chunk::take(size_t count, const Parallel& parallel) {

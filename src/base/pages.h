@@ -6,6 +6,7 @@
 #include <new>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "base/parallel.h"
 
@@ -62,7 +63,7 @@ class PagePool {
 
  private:
   static constexpr size_t kLeastBytes = size_t{16} << 10;
-  static constexpr size_t kChunkBytes = size_t{32} << 20;
+  static constexpr size_t kChunkBytes = size_t{128} << 20;
 
   struct Chunk {
     std::shared_ptr<std::byte> memory;
@@ -72,7 +73,7 @@ class PagePool {
     size_t left() const { return bytes - used; }
     std::shared_ptr<std::byte> take(size_t count, const Parallel& parallel);
   };
-  Chunk chunk_;
+  std::vector<Chunk> chunks_;  ///< small blocks go where large ones left room
 };
 
 }  // namespace sdx
