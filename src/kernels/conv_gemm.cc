@@ -8,11 +8,14 @@
 namespace sdx::kernels {
 namespace {
 
-constexpr int64_t kDepth = 512;      // depths of one pass: a gathered panel of 32 columns takes 64 KB
-constexpr int64_t kPositions = 128;  // output positions of a tile: the panels of a pass fit the second-level cache
-static_assert(kPositions <= ConvGather::kMostPositions);
-constexpr int64_t kChannels = 448;  // output channels of a tile: so many share the gathered panels
 constexpr int64_t kSlack = 16;
+
+// What a tile does at once: the gathered panels of a pass fit the second-level cache.
+struct Block {
+  int64_t depths;     ///< of one pass
+  int64_t positions;  ///< of the output
+  int64_t channels;   ///< of the output, which share the gathered panels
+};
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -26,6 +29,13 @@ struct RowGroups {
       : rows(shape.out_channels / shape.groups), count(ceil_div(rows, gemm_tiles().rows)) {}
   int64_t begin(int64_t group) const { return rows * group / count; }
 };
+
+// Machines with 32 columns in a panel have a second-level cache of at least 1 MB. One group of rows takes more panels
+// at once and reads each only once.
+Block block_of(const ConvShape& shape) {
+  const bool large = gemm_tiles().panel_columns >= 32 && RowGroups(shape).count > 1;
+  return large ? Block{1536, 64, 1024} : Block{512, 128, 448};
+}
 
 bool is_pointwise(const ConvShape& shape) {
   for (int i = 0; i < 3; ++i) {
@@ -44,7 +54,8 @@ class Tile {
         tiles_(gemm_tiles()),
         groups_(conv.shape),
         depths_(depths_of(conv.shape)),
-        panel_floats_(std::min(depths_, kDepth) * tiles_.panel_columns),
+        pass_depths_(std::min(depths_, block_of(conv.shape).depths)),
+        panel_floats_(pass_depths_ * tiles_.panel_columns),
         gather_(conv.shape, tiles_.panel_columns, panel_floats_),
         pointwise_(is_pointwise(conv.shape)) {
     columns_ = scratch;
@@ -63,7 +74,7 @@ class Tile {
     positions_ = positions;
     int64_t depth = 0;
     do {
-      const int64_t count = std::min(kDepth, depths_ - depth);
+      const int64_t count = std::min(pass_depths_, depths_ - depth);
       run_pass(depth, count);
       depth += count;
     } while (depth < depths_);
@@ -98,14 +109,14 @@ class Tile {
     args.panel_stride = direct ? width : panel_floats_;
     const float* b = direct ? x_ + depth * plane + position_ : columns_;
     const int64_t first = groups_.begin(row_begin_);
-    args.acc_stride = (depths_ <= kDepth ? tiles_.rows : groups_.begin(row_end_) - first) * width;
+    args.acc_stride = (depths_ == pass_depths_ ? tiles_.rows : groups_.begin(row_end_) - first) * width;
     args.accumulate = depth > 0;
     for (int64_t t = row_begin_; t < row_end_; ++t) {
       const int64_t height = groups_.begin(t + 1) - groups_.begin(t);
       args.a = weights_ + groups_.begin(t) * depths_ + depth * height;
       args.a_stride = height;
       // In a single pass the accumulators of a row group are finished before the next group.
-      float* acc = accumulators_ + (depths_ <= kDepth ? 0 : groups_.begin(t) - first) * width;
+      float* acc = accumulators_ + (depths_ == pass_depths_ ? 0 : groups_.begin(t) - first) * width;
       for (int64_t j = 0; j < panels;) {
         const int64_t at_once = tiles_.panels(height, panels - j);
         args.b = b + j * args.panel_stride;
@@ -131,6 +142,7 @@ class Tile {
   const GemmTiles& tiles_;
   const RowGroups groups_;
   const int64_t depths_;
+  const int64_t pass_depths_;
   const int64_t panel_floats_;
   ConvGather gather_;
   const bool pointwise_;
@@ -175,13 +187,15 @@ void conv_gemm_pack(const ConvShape& shape, const void* weights, int64_t, int64_
 ConvPlan conv_gemm_plan(const ConvShape& shape, int threads) {
   const int64_t width = gemm_tiles().panel_columns;
   const RowGroups groups(shape);
+  const Block block = block_of(shape);
   ConvPlan plan;
   // Few depths leave room for more positions, and then longer runs of each output row are written at once.
   const int64_t depths = std::max<int64_t>(depths_of(shape), 1);
-  const int64_t fit = std::min<int64_t>(kPositions * kDepth / depths, ConvGather::kMostPositions) / width * width;
-  plan.pixel_block = std::min(std::max(kPositions, fit), ceil_div(shape.out_plane(), width) * width);
+  const int64_t fit =
+      std::min<int64_t>(block.positions * block.depths / depths, ConvGather::kMostPositions) / width * width;
+  plan.pixel_block = std::min(std::max(block.positions, fit), ceil_div(shape.out_plane(), width) * width);
   const int64_t pixel_blocks = ceil_div(shape.out_plane(), plan.pixel_block);
-  int64_t channel_blocks = ceil_div(groups.rows, kChannels);
+  int64_t channel_blocks = ceil_div(groups.rows, block.channels);
   const int64_t others = shape.batch * shape.groups * pixel_blocks;
   // Gathering is repeated for each block of channels, so they are split only where threads would be idle.
   if (threads > 1 && others * channel_blocks < 4 * threads) {
@@ -189,9 +203,9 @@ ConvPlan conv_gemm_plan(const ConvShape& shape, int threads) {
   }
   plan.channel_block = ceil_div(groups.count, channel_blocks);
   plan.tiles = others * ceil_div(groups.count, plan.channel_block);
-  const int64_t panel = std::min(depths, kDepth) * width;
+  const int64_t panel = std::min(depths, block.depths) * width;
   const int64_t tallest = gemm_tiles().rows;
-  const int64_t rows = depths <= kDepth ? tallest : std::min(groups.rows, plan.channel_block * tallest);
+  const int64_t rows = depths <= block.depths ? tallest : std::min(groups.rows, plan.channel_block * tallest);
   plan.scratch_bytes = static_cast<size_t>(plan.pixel_block / width * (panel + rows * width) + kSlack) * sizeof(float);
   return plan;
 }
