@@ -115,6 +115,15 @@ class Tile {
       const int64_t height = groups_.begin(t + 1) - groups_.begin(t);
       args.a = weights_ + groups_.begin(t) * depths_ + depth * height;
       args.a_stride = height;
+      // Each call fetches its part of what the next group of rows needs.
+      args.ahead = nullptr;
+      args.ahead_step = 0;
+      if (t + 1 < row_end_) {
+        const int64_t next = groups_.begin(t + 2) - groups_.begin(t + 1);
+        const int64_t calls = ceil_div(panels, tiles_.panels(height, panels));
+        args.ahead = reinterpret_cast<const char*>(weights_ + groups_.begin(t + 1) * depths_ + depth * next);
+        args.ahead_step = ceil_div(next * static_cast<int64_t>(sizeof(float)), calls);
+      }
       // In a single pass the accumulators of a row group are finished before the next group.
       float* acc = accumulators_ + (depths_ == pass_depths_ ? 0 : groups_.begin(t) - first) * width;
       for (int64_t j = 0; j < panels;) {
@@ -123,6 +132,7 @@ class Tile {
         args.acc = acc + j * args.acc_stride;
         const int64_t left = positions_ - j * width;
         (at_once == 1 ? tiles_.one_panel(height, left) : tiles_.tile[0][height][at_once - 1])(args);
+        if (args.ahead != nullptr) args.ahead += args.ahead_step * depths;
         if (depth + depths == depths_) finish(args, t, height, j, at_once);
         j += at_once;
       }
