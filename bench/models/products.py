@@ -47,6 +47,10 @@ def main():
     parser.add_argument("--threads", default="2")
     parser.add_argument("--isa", default="auto")
     flags = parser.parse_args()
+    if not Path(flags.sardonyx).is_file():
+        parser.error(f"there is no '{flags.sardonyx}'; ./dev demo builds it")
+    if flags.layers < 1:
+        parser.error(f"--layers is {flags.layers} but must be at least 1")
     print("| rows | k | n | ratio | quartiles | GFLOP/s | ONNX Runtime | of ceiling |")
     print("|---:|---:|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:

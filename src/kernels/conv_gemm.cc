@@ -30,10 +30,9 @@ struct RowGroups {
   int64_t begin(int64_t group) const { return rows * group / count; }
 };
 
-// Machines with 32 columns in a panel have a second-level cache of at least 1 MB. One group of rows takes more panels
-// at once and reads each only once.
+// One group of rows takes more panels at once and reads each only once.
 Block block_of(const ConvShape& shape) {
-  const bool large = gemm_tiles().panel_columns >= 32 && RowGroups(shape).count > 1;
+  const bool large = gemm_tiles().large_cache() && RowGroups(shape).count > 1;
   return large ? Block{1536, 64, 1024} : Block{512, 128, 448};
 }
 

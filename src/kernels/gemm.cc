@@ -10,9 +10,8 @@
 namespace sdx::kernels {
 namespace {
 
-// Most depths of one pass: a panel of B and a block of A then stay in the second-level cache. Machines with 32 columns
-// in a panel have one of at least 1 MB.
-constexpr int64_t kDepth = 512, kWideDepth = 768;
+// Most depths of one pass: a panel of B and a block of A then stay in the second-level cache, or a large one.
+constexpr int64_t kDepth = 512, kLargeDepth = 768;
 // So few groups of rows wait for B, which they read in the order in which it lies: panel by panel.
 constexpr int64_t kFewGroups = 3;
 // Bytes of accumulators between passes; with a block of A they must fit the second-level cache.
@@ -31,7 +30,7 @@ bool few_groups(int64_t groups) { return groups > 1 && groups <= kFewGroups; }
 int64_t pass_depth(const Gemm& gemm, int64_t groups) {
   if (gemm.packed_b == nullptr) return kDepth;
   // B that is read once needs no passes.
-  const int64_t most = groups == 1 ? gemm.k : gemm_tiles().panel_columns >= 32 ? kWideDepth : kDepth;
+  const int64_t most = groups == 1 ? gemm.k : gemm_tiles().large_cache() ? kLargeDepth : kDepth;
   return gemm.k <= most ? gemm.k : ceil_div(gemm.k, ceil_div(gemm.k, most));
 }
 
@@ -97,10 +96,9 @@ class RowBlock {
 
   void select(int64_t row, int64_t rows) {
     row_ = row;
-    rows_ = rows;
-    count_ = ceil_div(rows, tiles_.rows);
-    pass_depth_ = pass_depth(gemm_, count_);
-    tallest_ = ceil_div(rows, count_);
+    groups_ = RowGroups(rows);
+    pass_depth_ = pass_depth(gemm_, groups_.count);
+    tallest_ = ceil_div(rows, groups_.count);
     if (rows == 1 && gemm_.a.column_stride == 1) {
       a_ = gemm_.a.data + row * gemm_.a.row_stride;
       return;
@@ -115,12 +113,12 @@ class RowBlock {
       if (held_->a == gemm_.a.data && held_->row == row && held_->rows == rows) return;
       *held_ = {gemm_.a.data, row, rows};
     }
-    for (int64_t t = 0; t < count_; ++t) {
+    for (int64_t t = 0; t < groups_.count; ++t) {
       gemm_pack_a(gemm_.a, row + first(t), first(t + 1) - first(t), gemm_.k, packed_a_ + first(t) * gemm_.k);
     }
   }
 
-  void run(int64_t panel_begin, int64_t panel_end) { run(panel_begin, panel_end, 0, count_); }
+  void run(int64_t panel_begin, int64_t panel_end) { run(panel_begin, panel_end, 0, groups_.count); }
 
   /// Units of the block: groups of rows, `groups` for each panel although there may be fewer.
   void run_units(int64_t begin, int64_t end, int64_t groups) {
@@ -132,11 +130,11 @@ class RowBlock {
   }
 
  private:
-  int64_t first(int64_t t) const { return rows_ * t / count_; }
+  int64_t first(int64_t t) const { return groups_.first(t); }
 
   void run(int64_t panel_begin, int64_t panel_end, int64_t group_begin, int64_t group_end) {
     group_begin_ = group_begin;
-    group_end_ = std::min(group_end, count_);
+    group_end_ = std::min(group_end, groups_.count);
     if (group_begin_ >= group_end_) return;
     for (int64_t panel = panel_begin; panel < panel_end; panel += layout_.group) {
       run_group(panel, std::min(panel_end, panel + layout_.group));
@@ -167,7 +165,7 @@ class RowBlock {
     const int type = gemm_.packed_b != nullptr ? static_cast<int>(gemm_.packed_type) : 0;
     TileArgs args = {};
     args.k = depths;
-    args.acc_stride = rows_ * width;
+    args.acc_stride = groups_.rows * width;
     args.accumulate = depth > 0;
     locate_b(panel, panels, depth, depths, args);
     float* acc = accumulators_ + slot * args.acc_stride;
@@ -200,7 +198,7 @@ class RowBlock {
     if (next_b_ == nullptr) return;
     constexpr int64_t kFar = 8192;
     const int64_t row_bytes = tiles_.panel_columns * static_cast<int64_t>(weight_bytes(gemm_.packed_type));
-    if (count_ == 1) {
+    if (groups_.count == 1) {
       args.ahead = static_cast<const char*>(args.b) + kFar;
       args.ahead_step = row_bytes;
       return;
@@ -218,7 +216,7 @@ class RowBlock {
       args.b = packed_b_at(panel, depth);
       return;
     }
-    if (count_ == 1 && gemm_.b.column_stride == 1 && (panel + panels) * width <= gemm_.n) {
+    if (groups_.count == 1 && gemm_.b.column_stride == 1 && (panel + panels) * width <= gemm_.n) {
       args.b_stride = gemm_.b.row_stride;
       args.panel_stride = width;
       args.b = gemm_.b.data + depth * gemm_.b.row_stride + panel * width;
@@ -243,8 +241,7 @@ class RowBlock {
   float* accumulators_;
   const float* a_ = nullptr;
   int64_t row_ = 0;
-  int64_t rows_ = 0;
-  int64_t count_ = 0;                        ///< groups of rows in the block
+  RowGroups groups_{0};                      ///< of the block
   int64_t tallest_ = 0;                      ///< rows of the tallest
   int64_t group_begin_ = 0, group_end_ = 0;  ///< those at hand
   int64_t pass_depth_ = 0;

@@ -40,6 +40,8 @@ struct GemmTiles {
   /// The float kernel of one panel of which only the first half of the columns is computed.
   TileFn half[kGemmMaxRows + 1];
 
+  /// Whether the second-level cache has at least 1 MB, as that of machines with so wide panels.
+  bool large_cache() const { return panel_columns >= 32; }
   /// Panels that the kernels compute at once with so many rows, at most `most`.
   int panels(int64_t rows, int64_t most) const {
     int panels = static_cast<int>(std::min<int64_t>(most, kGemmMaxPanels));
