@@ -1,4 +1,4 @@
-// cpu_description: asks the compiler's runtime which instruction sets the processor and the system support.
+// Asks the compiler's runtime which instruction sets the processor and the system support.
 #include "base/cpu.h"
 
 namespace sdx {
@@ -30,6 +30,15 @@ std::string cpu_description() {
   return "aarch64: neon";
 #else
   return "portable";
+#endif
+}
+
+bool cpu_fetches_best_alone() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_is("amdfam19h") != 0;
+#else
+  return false;
 #endif
 }
 

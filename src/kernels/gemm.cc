@@ -99,6 +99,8 @@ class RowBlock {
     groups_ = RowGroups(rows);
     pass_depth_ = pass_depth(gemm_, groups_.count);
     tallest_ = ceil_div(rows, groups_.count);
+    unfetched_ = gemm_.packed_b != nullptr && rows <= tiles_.unfetched_rows;
+    most_panels_ = unfetched_ ? tiles_.unfetched_panels : kGemmMaxPanels;
     if (rows == 1 && gemm_.a.column_stride == 1) {
       a_ = gemm_.a.data + row * gemm_.a.row_stride;
       return;
@@ -147,7 +149,7 @@ class RowBlock {
     do {
       const int64_t depths = std::min(pass_depth_, gemm_.k - depth);
       for (int64_t panel = panel_begin; panel < panel_end;) {
-        const int64_t panels = tiles_.panels(tallest_, panel_end - panel);
+        const int64_t panels = tiles_.panels(tallest_, std::min(most_panels_, panel_end - panel));
         const int64_t slot = gemm_.k <= pass_depth_ ? 0 : panel - panel_begin;
         const int64_t next = panel + panels;
         next_b_ = next < panel_end           ? packed_b_at(next, depth)
@@ -195,7 +197,8 @@ class RowBlock {
 
   // Memory takes longer than a few depths: one group fetches its own panels far ahead, several share the next one.
   void place_ahead(int64_t group, TileArgs& args) const {
-    if (next_b_ == nullptr) return;
+    args.unfetched = unfetched_;
+    if (next_b_ == nullptr || unfetched_) return;
     constexpr int64_t kFar = 8192;
     const int64_t row_bytes = tiles_.panel_columns * static_cast<int64_t>(weight_bytes(gemm_.packed_type));
     if (groups_.count == 1) {
@@ -244,6 +247,8 @@ class RowBlock {
   RowGroups groups_{0};                      ///< of the block
   int64_t tallest_ = 0;                      ///< rows of the tallest
   int64_t group_begin_ = 0, group_end_ = 0;  ///< those at hand
+  bool unfetched_ = false;                   ///< see GemmTiles
+  int64_t most_panels_ = kGemmMaxPanels;
   int64_t pass_depth_ = 0;
   int64_t group_slack_ = 0;
   const char* next_b_ = nullptr;  ///< what is read after the panels at hand; null where B is not packed

@@ -1,6 +1,7 @@
 // Gemm tiles: register-blocked outer products over packed panels, one body for every instruction set.
 #include "kernels/gemm_tiles.h"
 
+#include "base/cpu.h"
 #include "hwy/cache_control.h"
 
 #include "hwy/foreach_target.h"
@@ -17,6 +18,8 @@ constexpr int kVectors = 2;
 constexpr int kColumns = kVectors * static_cast<int>(HWY_MAX_BYTES / sizeof(float));
 constexpr int kLine = 64;
 constexpr int kRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 32 : 16;
+// With more rows, or narrower vectors, a depth takes so long that the hardware does not ask for memory early enough.
+constexpr int kUnfetchedRows = kRegisters == 32 ? 5 : 0, kUnfetchedPanels = 2;
 
 HWY_INLINE V load(const float* p) { return hn::LoadU(D(), p); }
 HWY_INLINE V load(const hwy::float16_t* p) { return hn::PromoteTo(D(), hn::LoadU(hn::Rebind<hwy::float16_t, D>(), p)); }
@@ -65,6 +68,7 @@ void tile(const TileArgs& args) {
   const T* b[kPanels];
 #pragma GCC unroll 4
   for (int j = 0; j < kPanels; ++j) b[j] = static_cast<const T*>(args.b) + j * args.panel_stride;
+  const bool fetches = !args.unfetched;
   const int64_t ahead_step = args.ahead_step;
   const char* ahead = args.ahead != nullptr ? args.ahead : static_cast<const char*>(args.b);
   for (int64_t p = 0; p < args.k; ++p) {
@@ -87,7 +91,9 @@ void tile(const TileArgs& args) {
         if constexpr (kRows > 1 && kRows <= 3) keep_in_register(column[u]);
       }
       const char* soon = reinterpret_cast<const char*>(b[j] + kAhead * b_stride);
-      for (int line = 0; line < kPanelBytes; line += kLine) hwy::Prefetch(soon + line);
+      if (fetches) {
+        for (int line = 0; line < kPanelBytes; line += kLine) hwy::Prefetch(soon + line);
+      }
 #pragma GCC unroll 16
       for (int i = 0; i < kRows; ++i) {
         const V value = hn::Set(d, a[i]);
@@ -123,6 +129,10 @@ GemmTiles make_tiles() {
   GemmTiles tiles = {};
   tiles.name = hwy::TargetName(HWY_TARGET);
   tiles.panel_columns = kColumns;
+  if (cpu_fetches_best_alone()) {
+    tiles.unfetched_rows = kUnfetchedRows;
+    tiles.unfetched_panels = kUnfetchedPanels;
+  }
 #define SDX_GEMM_TILE(registers, rows, panels) \
   if constexpr (kCount == registers) add_tile<rows, panels>(tiles);
 #include "kernels/gemm_tiles.inc"

@@ -26,6 +26,7 @@ struct TileArgs {
   /// those that a depth has in a panel, one after the other. Null: nothing.
   const char* ahead;
   int64_t ahead_step;
+  bool unfetched;  ///< nothing is fetched, not even what the kernel itself will soon read
 };
 
 using TileFn = void (*)(const TileArgs&);
@@ -35,6 +36,8 @@ struct GemmTiles {
   const char* name;
   int rows;           ///< most rows of a tile
   int panel_columns;  ///< columns of a panel
+  /// Where the hardware fetches packed B best alone: up to so many rows, from so many panels at once.
+  int unfetched_rows, unfetched_panels;
   /// tile[type][rows][panels - 1]; null where the shape does not fit the registers.
   TileFn tile[3][kGemmMaxRows + 1][kGemmMaxPanels];
   /// The float kernel of one panel of which only the first half of the columns is computed.
