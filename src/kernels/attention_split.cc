@@ -66,7 +66,7 @@ void SplitProducts::pack_blocks(float* rows, int64_t depths, SplitColumns& colum
   for (int64_t j = 0; j < kSplitColumns; ++j) inverses[j] = columns.scales[j] > 0 ? 0x1p16f / columns.scales[j] : 0.0f;
   std::fill(rows + depths * kSplitColumns, rows + split_blocks(depths) * kSplitDepth * kSplitColumns, 0.0f);
   for (int64_t block = 0; block < split_blocks(depths); ++block) {
-    kernels_.pack_block(rows + block * kSplitDepth * kSplitColumns, kSplitColumns, inverses,
+    kernels_.pack_block(rows + block * kSplitDepth * kSplitColumns, kSplitColumns, inverses, SplitLayout(),
                         packed + block * kSplitPanelBytes, columns);
   }
 }

@@ -42,6 +42,8 @@ struct Packing {
 // Without matrix units vector instructions multiply, from digits that are offset.
 bool by_vectors() { return !split_kernels()->has_units(); }
 
+SplitLayout layout_of(int64_t digits) { return by_vectors() ? SplitLayout::of_vectors(digits) : SplitLayout(); }
+
 // How the digits of m rows lie.
 SplitStack stack_of(int64_t m) {
   const SplitGroups groups(m);
@@ -377,7 +379,8 @@ class PanelWriter {
         header_(*reinterpret_cast<SplitColumns*>(to)),
         to_(to + kHeaderBytes),
         lowest_(lowest),
-        column_bytes_(column_bytes) {
+        column_bytes_(column_bytes),
+        layout_(layout_of(lowest == nullptr ? kSplitDigits : kSplitDigits - 1)) {
     header_ = {};
     for (int64_t j = 0; j < kSplitColumns; ++j) {
       const SplitScale scale = split_scale(largest[j]);
@@ -390,29 +393,38 @@ class PanelWriter {
     int64_t stride = 0;
     const float* rows = reader.read(block, columns_, stride);
     if (lowest_ == nullptr) {
-      split_kernels()->pack_block(rows, stride, inverses_, to_, header_);
+      split_kernels()->pack_block(rows, stride, inverses_, layout_, to_, header_);
       to_ += kSplitPanelBytes;
       return;
     }
+    constexpr SplitLayout kTiles;
     alignas(64) std::byte block_digits[kSplitPanelBytes];
-    split_kernels()->pack_block(rows, stride, inverses_, block_digits, header_);
-    constexpr int64_t kHigher = split_panel_bytes(kSplitDigits - 1), kQuad = 4;
-    std::memcpy(to_, block_digits, kHigher);
+    split_kernels()->pack_block(rows, stride, inverses_, kTiles, block_digits, header_);
+    for (int64_t row = 0; row < kHigher / kLine; ++row) {
+      const int64_t quad = row % kSplitQuads, half = row / kSplitQuads % 2, digit = row / kSplitQuads / 2;
+      std::memcpy(to_ + quad * layout_.quad + half * layout_.half + digit * layout_.digit, block_digits + row * kLine,
+                  kLine);
+    }
+    constexpr int64_t kQuad = 4;
     for (int64_t j = 0; j < kSplitColumns; ++j) {
-      const std::byte* from = block_digits + kHigher + j / 16 * kSplitTileBytes + j % 16 * kQuad;
+      const std::byte* from = block_digits + kHigher + j / 16 * kTiles.half + j % 16 * kQuad;
       std::byte* column = lowest_ + j * column_bytes_;
-      for (int64_t quad = 0; quad < kSplitQuads; ++quad) std::memcpy(column + quad * kQuad, from + quad * 64, kQuad);
+      for (int64_t quad = 0; quad < kSplitQuads; ++quad)
+        std::memcpy(column + quad * kQuad, from + quad * kTiles.quad, kQuad);
     }
     to_ += kHigher;
     lowest_ += kSplitDepth;
   }
 
  private:
+  static constexpr int64_t kHigher = split_panel_bytes(kSplitDigits - 1);
+
   int64_t columns_;
   SplitColumns& header_;
   std::byte* to_;
   std::byte* lowest_;
   int64_t column_bytes_;
+  SplitLayout layout_;
   alignas(64) float inverses_[kSplitColumns];
 };
 
@@ -510,14 +522,16 @@ void split_plain_row(const MatrixView& a, int64_t k, const SplitDigits& digits, 
                      float* acc) {
   const auto* blocks = reinterpret_cast<const int8_t*>(digits.blocks);
   const auto* lowest = reinterpret_cast<const int8_t*>(digits.lowest);
-  const int64_t block_bytes = lowest == nullptr ? kSplitPanelBytes : split_panel_bytes(kSplitDigits - 1);
+  const int64_t in_blocks = lowest == nullptr ? kSplitDigits : kSplitDigits - 1;
+  const int64_t block_bytes = split_panel_bytes(in_blocks);
+  const SplitLayout layout = layout_of(in_blocks);
   for (int64_t p = 0; p < k; ++p) {
     const int64_t block = p / kSplitDepth, quad = p % kSplitQuads, byte = p % kSplitDepth / kSplitQuads;
     for (int64_t j = 0; j < kSplitColumns; ++j) {
-      const int8_t* at = blocks + block * block_bytes + j / 16 * kSplitTileBytes + quad * 64 + j % 16 * 4 + byte;
-      const int low = lowest == nullptr ? at[4 * kSplitTileBytes]
+      const int8_t* at = blocks + block * block_bytes + j / 16 * layout.half + quad * layout.quad + j % 16 * 4 + byte;
+      const int low = lowest == nullptr ? at[2 * layout.digit]
                                         : lowest[j * digits.column_bytes + block * kSplitDepth + quad * 4 + byte];
-      const int value = at[0] * 65536 + at[2 * kSplitTileBytes] * 256 + low;
+      const int value = at[0] * 65536 + at[layout.digit] * 256 + low;
       acc[j] += a.data[p * a.column_stride] * (static_cast<float>(value) * 0x1p-16f * columns.scales[j]);
     }
   }

@@ -32,6 +32,15 @@ inline constexpr int64_t kSplitGroupBytes = kSplitDigits * kSplitTileBytes;
 inline constexpr int64_t kSplitPanelBytes = 2 * kSplitDigits * kSplitTileBytes;
 /// Of a panel of which `digits` digits lie together.
 inline constexpr int64_t split_panel_bytes(int64_t digits) { return 2 * digits * kSplitTileBytes; }
+/// How the tiles of a block of B lie. Matrix units take one tile after the other, vectors one row of every tile after
+/// the other: either way B goes by in one rising order.
+struct SplitLayout {
+  int64_t quad = 64;                    ///< bytes between the rows of a tile, four depths each
+  int64_t half = kSplitTileBytes;       ///< between the tiles of 16 columns
+  int64_t digit = 2 * kSplitTileBytes;  ///< between the tiles of digits
+
+  static constexpr SplitLayout of_vectors(int64_t digits) { return {2 * digits * 64, digits * 64, 64}; }
+};
 /// Times that a block of one half of the columns fetches lines, between its products, for that many digits of B.
 inline constexpr int64_t split_fetches(int64_t digits) { return 2 * digits; }
 /// What stands before the blocks of a panel: for each of its columns the scale and the sums of its digits.
@@ -186,8 +195,8 @@ struct SplitKernels {
   /// Packs depths [0, k) as blocks of a group, zeros beyond, and writes the scale of each row.
   void (*pack_rows)(const SplitRows& rows, int64_t k, std::byte* packed, float* scales);
   /// Packs rows [kSplitDepth][kSplitColumns], stride floats apart, of a panel of B as one block, and adds to the sums.
-  void (*pack_block)(const float* rows, int64_t stride, const float* inverses, std::byte* packed,
-                     SplitColumns& columns);
+  void (*pack_block)(const float* rows, int64_t stride, const float* inverses, const SplitLayout& layout,
+                     std::byte* packed, SplitColumns& columns);
   /// Packs pixels of at most kSplitDepth channels.
   void (*pack_pixels)(const SplitPixels& pixels, std::byte* packed);
   /// Brackets all uses of the matrix units on a thread; groups of `height` rows, and SplitTile::stacked of all tiles.

@@ -1,4 +1,5 @@
 // Split products by AVX-512 VNNI: packing, the products of few rows, and what becomes of the sums.
+#include "base/cpu.h"
 #include "kernels/gemm_split_combine.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -111,8 +112,8 @@ SDX_VNNI void pack_rows(const SplitRows& rows, int64_t k, std::byte* packed, flo
   }
 }
 
-SDX_VNNI void pack_block(const float* rows, int64_t stride, const float* inverses, std::byte* packed,
-                         SplitColumns& columns) {
+SDX_VNNI void pack_block(const float* rows, int64_t stride, const float* inverses, const SplitLayout& layout,
+                         std::byte* packed, SplitColumns& columns) {
   const __m512i flip = flip_of(false), ones = _mm512_set1_epi8(1);
   for (int64_t tile = 0; tile < 2; ++tile) {
     const __m512 inverse = _mm512_loadu_ps(inverses + tile * 16);
@@ -125,10 +126,10 @@ SDX_VNNI void pack_block(const float* rows, int64_t stride, const float* inverse
         y[i] = integers(_mm512_loadu_ps(rows + (kSplitQuads * i + quad) * stride + tile * 16), inverse);
       }
       const __m512i bytes[kSplitDigits] = {digits<2>(y, flip), digits<1>(y, flip), digits<0>(y, flip)};
-      std::byte* to = packed + tile * kSplitTileBytes + quad * kRow;
+      std::byte* to = packed + tile * layout.half + quad * layout.quad;
       for (int i = 0; i < kSplitDigits; ++i) {
         sums[i] = _mm512_dpbusd_epi32(sums[i], ones, bytes[i]);
-        _mm512_storeu_si512(to + i * 2 * kSplitTileBytes, bytes[i]);
+        _mm512_storeu_si512(to + i * layout.digit, bytes[i]);
       }
     }
     for (int i = 0; i < kSplitDigits; ++i) _mm512_storeu_si512(columns.sums[i] + tile * 16, sums[i]);
@@ -217,6 +218,8 @@ constexpr int kApartSums = 4, kMostSums = 8;
 template <int kDigits, int kRows, int kHalves>
 SDX_VNNI void few_columns(const SplitTile& t, const SplitColumns& columns, int64_t first) {
   constexpr bool kLowest = kDigits == kSplitDigits, kApart = kRows * kHalves <= kApartSums;
+  constexpr SplitLayout kLayout = SplitLayout::of_vectors(kDigits);
+  constexpr int64_t kQuad = kLayout.quad, kHalf = kLayout.half, kDigit = kLayout.digit;
   constexpr int64_t kPanel = split_panel_bytes(kDigits), kFetches = split_fetches(kDigits);
   constexpr int kFetch = 8 * kFetches / kSplitQuads;
   constexpr int kMiddle = 1, kLow = kApart ? 3 : 2, kNext = kApart ? 1 : 0, kSums = kApart ? 6 : 3;
@@ -230,21 +233,21 @@ SDX_VNNI void few_columns(const SplitTile& t, const SplitColumns& columns, int64
   constexpr std::integral_constant<int, kRows> kAllRows;
   constexpr std::integral_constant<int, kHalves> kAllHalves;
   const std::byte* a = t.a;
-  const std::byte *b = t.b + first * kSplitTileBytes, *ahead = t.ahead[first];
+  const std::byte *b = t.b + first * kHalf, *ahead = t.ahead[first];
   const bool streams = t.stacked > 0;
   const int64_t step = t.fetch_lines * kFetches / kSplitQuads * kRow;
   for (int64_t block = 0; block < t.blocks; ++block, a += kSplitGroupBytes, b += kPanel, ahead += kPanel) {
     for (int64_t quad = 0; quad < kSplitQuads; ++quad) {
-      if (streams && step > 0) {
+      if (step > 0 && streams) {
         split_fetch_stream<2 * kFetch>(ahead + quad * step, kPanel);
-      } else {
+      } else if (step > 0) {
         split_fetch<kFetch>(ahead + quad * step);
         if (t.fetch_lines > 8) split_fetch<kFetch>(ahead + quad * step + kFetch * kRow);
       }
       for_each(kAllHalves, [&](auto h) SDX_VNNI {
-        const std::byte* at = b + h * kSplitTileBytes + quad * kRow;
-        const __m512i w0 = _mm512_loadu_si512(at), w1 = _mm512_loadu_si512(at + 2 * kSplitTileBytes);
-        const __m512i w2 = kLowest ? _mm512_loadu_si512(at + 4 * kSplitTileBytes) : zero;
+        const std::byte* at = b + h * kHalf + quad * kQuad;
+        const __m512i w0 = _mm512_loadu_si512(at), w1 = _mm512_loadu_si512(at + kDigit);
+        const __m512i w2 = kLowest ? _mm512_loadu_si512(at + 2 * kDigit) : zero;
         for_each(kAllRows, [&](auto r) SDX_VNNI {
           const auto* digits = reinterpret_cast<const int32_t*>(a + r * kRow + quad * 4);
           const __m512i x0 = _mm512_set1_epi32(digits[0]), x1 = _mm512_set1_epi32(digits[kSplitTileBytes / 4]);
@@ -296,10 +299,12 @@ constexpr FewFn kBothHalves[kMostSums / 2] = {few_columns<kDigits, 1, 2>, few_co
 
 void multiply_few(const SplitTile& t, int64_t rows, const SplitColumns& columns) {
   constexpr int64_t kWhole = 16;  // lines of each fetch that make a block
+  constexpr int64_t kUnfetchedRows = 2;
+  static const int64_t unfetched_rows = cpu_fetches_best_alone() ? kUnfetchedRows : 0;
   SplitTile part = t;
   if (t.stacked > 0) {
     part.ahead[0] = t.b + split_panel_bytes(t.b_digits);
-    part.fetch_lines = kWhole;
+    part.fetch_lines = rows <= unfetched_rows ? 0 : kWhole;
     if (2 * rows <= kMostSums)
       return (t.b_digits == kSplitDigits ? kBothHalves<kSplitDigits> : kBothHalves<kSplitDigits - 1>)[rows - 1](
           part, columns, 0);
