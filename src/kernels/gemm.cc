@@ -178,6 +178,7 @@ class RowBlock {
       args.a_stride = height;
       args.acc = acc + begin * width;
       place_ahead(t, args);
+      if (panels == 1 && depth + depths == gemm_.k) fetch_results(row_ + begin, height, panel * width);
       const bool narrow = type == 0 && panels == 1;
       (narrow ? tiles_.one_panel(height, gemm_.n - panel * width) : tiles_.tile[type][height][panels - 1])(args);
       if (depth + depths < gemm_.k) continue;
@@ -208,6 +209,20 @@ class RowBlock {
     }
     args.ahead_step = ceil_div(row_bytes, group_end_ - group_begin_);
     args.ahead = next_b_ + (group - group_begin_) * args.ahead_step * args.k;
+  }
+
+  // Lines of C, and of the residual added to it, come into the second-level cache while a tile is computed. Inlined,
+  // because GCC 12 drops calls of functions that do nothing but fetch.
+  [[gnu::always_inline]] void fetch_results(int64_t row, int64_t rows, int64_t column) const {
+    constexpr int64_t kLine = 16;  // floats
+    const int64_t end = std::min(column + tiles_.panel_columns, gemm_.n);
+    const Epilogue& e = gemm_.epilogue;
+    for (int64_t r = row; r < row + rows; ++r) {
+      for (int64_t j = column; j < end; j += kLine) {
+        __builtin_prefetch(gemm_.c + r * gemm_.c_stride + j, 1, 2);
+        if (e.residual != nullptr) __builtin_prefetch(e.residual + r * e.residual_stride + j, 0, 2);
+      }
+    }
   }
 
   // Sets where the kernels read B: the packed weights, the matrix itself, or panels packed here.
