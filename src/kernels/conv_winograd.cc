@@ -10,11 +10,11 @@
 namespace sdx::kernels {
 namespace {
 
-// Input channels of one pass, more with fewer panels, and panels of one block: what one point of the transform
-// multiplies stays in the second-level cache while the weights of that point stream by, so that a block reads all
-// weights once.
-constexpr int64_t kDepth = 384;
+// Panels of one block, and the most input channels of one pass. Kernels stay as they are in memory, nine numbers for
+// 16, and a pass transforms those of one group of output channels at a time, so that they are in the second-level cache
+// when the block's panels meet them. Many input channels, because each pass reads and writes all sums once more.
 constexpr int64_t kPanels = 4;
+constexpr int64_t kDepth = 512;
 constexpr int64_t kSlack = 16;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -31,10 +31,14 @@ struct TileGrid {
 int64_t group_count(const ConvShape& shape) { return ceil_div(shape.out_channels, gemm_tiles().rows); }
 int64_t group_begin(const ConvShape& shape, int64_t group) { return shape.out_channels * group / group_count(shape); }
 
-int64_t pass_depth(const ConvShape& shape, int64_t pixels) {
-  const int64_t most = kDepth * kPanels * gemm_tiles().panel_columns / pixels;
-  return ceil_div(shape.in_channels, ceil_div(shape.in_channels, most));
+int64_t pass_depth(const ConvShape& shape) { return ceil_div(shape.in_channels, ceil_div(shape.in_channels, kDepth)); }
+
+// Floats from one input channel to the next of transformed kernels, whole vectors, and from one point to the next.
+int64_t kernel_rows() {
+  const int64_t lanes = gemm_tiles().panel_columns / 2;
+  return ceil_div(gemm_tiles().rows, lanes) * lanes;
 }
+int64_t kernel_floats(const ConvShape& shape) { return pass_depth(shape) * kernel_rows() + kSlack; }
 
 // Some panels of tiles and a range of channel groups.
 class Block {
@@ -45,17 +49,22 @@ class Block {
         tiles_(gemm_tiles()),
         grid_(conv.shape),
         width_(tiles_.panel_columns),
-        depth_(pass_depth(conv.shape, plan.pixel_block)),
-        point_stride_(point_floats(conv.shape, plan.pixel_block)) {
+        depth_(pass_depth(conv.shape)),
+        point_stride_(point_floats(conv.shape, plan.pixel_block)),
+        group_count_(sdx::kernels::group_count(conv.shape)),
+        kernel_rows_(kernel_rows()),
+        kernel_stride_(kernel_floats(conv.shape)) {
     values_ = scratch;
     products_ = values_ + kWinogradPoints * point_stride_;
-    rows_ = products_ + plan.channel_block * tiles_.rows * kWinogradPoints * plan.pixel_block;
+    kernels_ = products_ + plan.channel_block * tiles_.rows * kWinogradPoints * plan.pixel_block;
+    rows_ = kernels_ + kWinogradPoints * kernel_stride_;
   }
 
   static size_t floats(const ConvShape& shape, int64_t pixels, int64_t groups) {
     const int64_t width = gemm_tiles().panel_columns;
     const int64_t products = groups * gemm_tiles().rows * kWinogradPoints * pixels;
-    return static_cast<size_t>(kWinogradPoints * point_floats(shape, pixels) + products + 4 * width + kSlack);
+    return static_cast<size_t>(kWinogradPoints * (point_floats(shape, pixels) + kernel_floats(shape)) + products +
+                               4 * width + kSlack);
   }
 
   void run(int64_t tile, int64_t tile_end, int64_t group_first, int64_t group_end) {
@@ -65,16 +74,21 @@ class Block {
     for (int64_t depth = 0; depth < shape_.in_channels; depth += depth_) {
       const int64_t depths = std::min(depth_, shape_.in_channels - depth);
       transform(depth, depths);
-      for (int64_t point = 0; point < kWinogradPoints; ++point) {
-        for (int64_t group = group_first; group < group_end; ++group)
-          multiply(point, group, group_first, group_end, depth, depths);
+      for (int64_t group = group_first; group < group_end; ++group) {
+        if (group + 1 < group_end) {
+          multiply({group, depth, depths}, {group + 1, depth, depths}, group_first);
+        } else {
+          const int64_t next = depth + depths;
+          multiply({group, depth, depths}, {group_first, next, std::min(depth_, shape_.in_channels - next)},
+                   group_first);
+        }
       }
     }
     for (int64_t group = group_first; group < group_end; ++group) {
       for (int64_t panel = 0; panel < panels_; ++panel) {
         const float* products = products_at(group - group_first, panel, 0);
         for (int64_t r = 0; r < rows_of(group); ++r)
-          finish(group_begin(shape_, group) + r, panel, products + r * width_, tiles_.rows * width_);
+          finish(begin_of(group) + r, panel, products + r * width_, tiles_.rows * width_);
       }
     }
   }
@@ -93,10 +107,9 @@ class Block {
   }
 
   // Points lie a line further apart than needed: powers of two would share the places of a cache.
-  static int64_t point_floats(const ConvShape& shape, int64_t pixels) {
-    return pass_depth(shape, pixels) * pixels + kSlack;
-  }
-  int64_t rows_of(int64_t group) const { return group_begin(shape_, group + 1) - group_begin(shape_, group); }
+  static int64_t point_floats(const ConvShape& shape, int64_t pixels) { return pass_depth(shape) * pixels + kSlack; }
+  int64_t begin_of(int64_t group) const { return shape_.out_channels * group / group_count_; }
+  int64_t rows_of(int64_t group) const { return begin_of(group + 1) - begin_of(group); }
   int64_t panel_end(int64_t panel) const { return std::min(count_, (panel + 1) * width_); }
   float* values_at(int64_t point, int64_t panel) const {
     return values_ + point * point_stride_ + panel * depth_ * width_;
@@ -136,30 +149,41 @@ class Block {
     winograd_input(input);
   }
 
-  const float* weights_at(int64_t point, int64_t group, int64_t depth) const {
-    return static_cast<const float*>(conv_.packed) + group_begin(shape_, group) * kWinogradPoints * shape_.in_channels +
-           (point * shape_.in_channels + depth) * rows_of(group);
+  // Kernels of a group of output channels and a range of input channels.
+  struct Kernels {
+    int64_t group;
+    int64_t depth, depths;
+  };
+  const float* kernels_of(const Kernels& kernels) const {
+    return static_cast<const float*>(conv_.packed) +
+           (begin_of(kernels.group) * shape_.in_channels + kernels.depth * rows_of(kernels.group)) * kWinogradTaps;
   }
 
-  void multiply(int64_t point, int64_t group, int64_t group_first, int64_t group_end, int64_t depth, int64_t depths) {
+  // Panel by panel and point by point, fetching the kernels that come next meanwhile, a part in each step.
+  void multiply(const Kernels& now, const Kernels& next, int64_t group_first) {
+    const int64_t rows = rows_of(now.group);
+    winograd_kernels({kernels_of(now), rows, now.depths, kernels_, kernel_rows_, kernel_stride_});
     TileArgs args = {};
-    args.k = depths;
-    args.a = weights_at(point, group, depth);
-    args.a_stride = rows_of(group);
+    args.k = now.depths;
+    args.a_stride = kernel_rows_;
     args.b_stride = width_;
-    args.accumulate = depth > 0;
-    // The panels fetch the next weights, each its part.
-    const bool last = group + 1 == group_end;
-    if (!last || point + 1 < kWinogradPoints) {
-      const int64_t next = last ? group_first : group + 1;
-      args.ahead = reinterpret_cast<const char*>(weights_at(last ? point + 1 : point, next, depth));
-      args.ahead_step = ceil_div(rows_of(next) * static_cast<int64_t>(sizeof(float)), panels_);
+    args.accumulate = now.depth > 0;
+    const char *ahead = nullptr, *ahead_end = nullptr;
+    if (next.depths > 0) {
+      const int64_t bytes = next.depths * kWinogradTaps * rows_of(next.group) * static_cast<int64_t>(sizeof(float));
+      ahead = reinterpret_cast<const char*>(kernels_of(next));
+      ahead_end = ahead + bytes;
+      args.ahead_step = ceil_div(bytes, kWinogradPoints * panels_ * args.k);
     }
-    for (int64_t panel = 0; panel < panels_; ++panel) {
-      args.b = values_at(point, panel);
-      args.acc = products_at(group - group_first, panel, point);
-      tiles_.one_panel(args.a_stride, panel_end(panel) - panel * width_)(args);
-      if (args.ahead != nullptr) args.ahead += args.ahead_step * depths;
+    for (int64_t point = 0; point < kWinogradPoints; ++point) {
+      args.a = kernels_ + point * kernel_stride_;
+      for (int64_t panel = 0; panel < panels_; ++panel) {
+        args.b = values_at(point, panel);
+        args.acc = products_at(now.group - group_first, panel, point);
+        args.ahead = ahead < ahead_end ? ahead : nullptr;
+        if (args.ahead != nullptr) ahead += args.ahead_step * args.k;
+        tiles_.one_panel(rows, panel_end(panel) - panel * width_)(args);
+      }
     }
   }
 
@@ -192,32 +216,17 @@ class Block {
   const int64_t width_;
   const int64_t depth_;
   const int64_t point_stride_;
-  float* values_;    ///< [point][panel][depth][width]
-  float* products_;  ///< [group][panel][point][rows][width]
-  float* rows_;      ///< of the output
+  const int64_t group_count_;
+  const int64_t kernel_rows_;    ///< floats from one depth of kernels_ to the next
+  const int64_t kernel_stride_;  ///< between points of kernels_
+  float* values_;                ///< [point][panel][depth][width]
+  float* products_;              ///< [group][panel][point][rows][width]
+  float* kernels_;               ///< [point][depth][kernel_rows_], of one group
+  float* rows_;                  ///< of the output
   int64_t tile_ = 0;
   int64_t count_ = 0;   ///< tiles
   int64_t panels_ = 0;  ///< that hold them
 };
-
-// The 16 transformed values of one 3 x 3 kernel.
-void transform_kernel(const float* g, double* u) {
-  double half[4][3];
-  for (int j = 0; j < 3; ++j) {
-    const double a = g[j], b = g[3 + j], c = g[6 + j];
-    half[0][j] = a;
-    half[1][j] = (a + b + c) / 2;
-    half[2][j] = (a - b + c) / 2;
-    half[3][j] = c;
-  }
-  for (int i = 0; i < 4; ++i) {
-    const double a = half[i][0], b = half[i][1], c = half[i][2];
-    u[i * 4] = a;
-    u[i * 4 + 1] = (a + b + c) / 2;
-    u[i * 4 + 2] = (a - b + c) / 2;
-    u[i * 4 + 3] = c;
-  }
-}
 
 }  // namespace
 
@@ -233,31 +242,33 @@ bool conv_winograd_fits(const ConvShape& shape) {
 }
 
 size_t conv_winograd_packed_floats(const ConvShape& shape) {
-  return static_cast<size_t>(shape.out_channels * kWinogradPoints * shape.in_channels);
+  return static_cast<size_t>(shape.out_channels * kWinogradTaps * shape.in_channels + kWinogradSlack);
 }
 
 int64_t conv_winograd_pack_parts(const ConvShape& shape) { return group_count(shape); }
 
-// [group][point][in_channel][rows of the group]
+// [group][in_channel][tap][rows of the group], taps of the middle row and of the middle column halved:
+// winograd_kernels.
 void conv_winograd_pack(const ConvShape& shape, const void* weights, int64_t part_begin, int64_t part_end,
                         float* packed) {
   const unsigned char* from = static_cast<const unsigned char*>(weights);
   for (int64_t group = part_begin; group < part_end; ++group) {
     const int64_t begin = group_begin(shape, group);
     const int64_t rows = group_begin(shape, group + 1) - begin;
-    float* to = packed + begin * kWinogradPoints * shape.in_channels;
+    float* to = packed + begin * kWinogradTaps * shape.in_channels;
     for (int64_t r = 0; r < rows; ++r) {
       for (int64_t c = 0; c < shape.in_channels; ++c) {
-        float kernel[9];
+        float kernel[kWinogradTaps];
         std::memcpy(kernel, from + ((begin + r) * shape.in_channels + c) * static_cast<int64_t>(sizeof(kernel)),
                     sizeof(kernel));
-        double values[kWinogradPoints];
-        transform_kernel(kernel, values);
-        for (int64_t point = 0; point < kWinogradPoints; ++point) {
-          to[(point * shape.in_channels + c) * rows + r] = static_cast<float>(values[point]);
+        for (int64_t tap = 0; tap < kWinogradTaps; ++tap) {
+          const float factor = (tap / 3 == 1 ? 0.5f : 1.0f) * (tap % 3 == 1 ? 0.5f : 1.0f);
+          to[(c * kWinogradTaps + tap) * rows + r] = factor * kernel[tap];
         }
       }
     }
+    if (group + 1 == group_count(shape))
+      std::fill_n(packed + shape.out_channels * shape.in_channels * kWinogradTaps, kWinogradSlack, 0.0f);
   }
 }
 

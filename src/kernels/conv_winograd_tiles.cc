@@ -1,4 +1,4 @@
-// Winograd tiles: input and output transforms, neighbouring tiles in vector lanes.
+// Winograd tiles: input and output transforms with neighbouring tiles in vector lanes, kernels with output channels.
 #include "kernels/conv_winograd_tiles.h"
 
 #include "hwy/foreach_target.h"
@@ -63,6 +63,35 @@ void input_transform(const WinogradInput& input) {
   }
 }
 
+void kernel_transform(const WinogradKernels& kernels) {
+  const F d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d)), rows = kernels.rows;
+  const V half = hn::Set(d, 0.5f);
+  for (int64_t depth = 0; depth < kernels.depths; ++depth) {
+    for (int64_t r = 0; r < rows; r += lanes) {
+      const float* const g = kernels.from + depth * kWinogradTaps * rows + r;
+      V x[4][3];
+      for (int j = 0; j < 3; ++j) {
+        const V above = hn::LoadU(d, g + j * rows), middle = hn::LoadU(d, g + (3 + j) * rows);
+        const V below = hn::LoadU(d, g + (6 + j) * rows), ends = hn::Add(above, below);
+        x[0][j] = above;
+        x[1][j] = hn::MulAdd(ends, half, middle);
+        x[2][j] = hn::MulSub(ends, half, middle);
+        x[3][j] = below;
+      }
+      float* to = kernels.to + depth * kernels.to_rows + r;
+      for (int i = 0; i < 4; ++i, to += 4 * kernels.point_stride) {
+        // Halving the middle column has halved all of its sums.
+        const V ends = hn::Add(x[i][0], x[i][2]);
+        hn::StoreU(x[i][0], d, to);
+        hn::StoreU(hn::MulAdd(ends, half, x[i][1]), d, to + kernels.point_stride);
+        hn::StoreU(hn::MulSub(ends, half, x[i][1]), d, to + 2 * kernels.point_stride);
+        hn::StoreU(x[i][2], d, to + 3 * kernels.point_stride);
+      }
+    }
+  }
+}
+
 void output_transform(const float* from, int64_t point_stride, int64_t width, float* row0, float* row1) {
   const F d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -89,10 +118,13 @@ HWY_AFTER_NAMESPACE();
 namespace sdx::kernels {
 namespace {
 HWY_EXPORT(input_transform);
+HWY_EXPORT(kernel_transform);
 HWY_EXPORT(output_transform);
 }  // namespace
 
 void winograd_input(const WinogradInput& input) { HWY_DYNAMIC_DISPATCH(input_transform)(input); }
+
+void winograd_kernels(const WinogradKernels& kernels) { HWY_DYNAMIC_DISPATCH(kernel_transform)(kernels); }
 
 void winograd_output(const float* from, int64_t point_stride, int64_t width, float* row0, float* row1) {
   HWY_DYNAMIC_DISPATCH(output_transform)(from, point_stride, width, row0, row1);
