@@ -1,4 +1,5 @@
 // Rules that pack constant matrices and move what follows a product into its epilogue.
+#include <algorithm>
 #include <cmath>
 
 #include "rewrite/rule.h"
@@ -67,7 +68,11 @@ Rule split_products() {
       .match(op_prefix_in(ops::kOwnDomain, "PackedMatMul",
                           {any("x"), op_in(ops::kOwnDomain, "PackMatrix", {constant("w")}, "pack")}, "product"))
       .when("the machine has matrix units, or multiplies bytes and most runs have few rows",
-            [](const Match& m) { return ops::has_fast_bytes(m.few_rows); })
+            [](const Match& m) {
+              // What comes in, such as an encoder's states, is multiplied once and has many rows.
+              const bool comes_in = std::ranges::find(m.graph().inputs(), m["x"]) != m.graph().inputs().end();
+              return ops::has_fast_bytes(m.few_rows && !comes_in);
+            })
       .when("the product is not split yet", [](const Match& m) { return m.attr<int64_t>("product", "split", 0) == 0; })
       .when("the weights are kept as float32",
             [](const Match& m) { return m.attr<int64_t>("product", "type", 0) == kF32; })
