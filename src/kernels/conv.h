@@ -2,7 +2,7 @@
 //
 // An operator makes a plan, splits its tiles over threads, and calls conv_run on each range of tiles with the scratch
 // memory of its worker. Results do not depend on the split. Error bound: that of a product of k = in_channels / groups
-// * kernel terms (see gemm.h); the Winograd route is up to about 4 times less accurate.
+// * kernel terms (see gemm.h); the routes of Winograd and of pairs are up to about 4 times less accurate.
 #pragma once
 
 #include <cstddef>
@@ -39,10 +39,11 @@ enum class ConvRoute : uint8_t {
   kDepthwise,  ///< one input channel a group: direct sums
   kSplit,      ///< products by matrix units over pixels in place
   kWinograd,   ///< F(2x2, 3x3)
+  kPairs,      ///< three taps in steps of two, two outputs at once
 };
 ConvRoute conv_route(const ConvShape& shape);
 
-/// Name of a route for logs: "gemm", "depthwise", "split", "winograd".
+/// Name of a route for logs: "gemm", "depthwise", "split", "winograd", "pairs".
 const char* conv_route_name(ConvRoute route);
 
 /// Bytes of the packed weights; a multiple of 64.

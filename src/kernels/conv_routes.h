@@ -48,6 +48,13 @@ void conv_winograd_pack(const ConvShape& shape, const void* weights, int64_t par
 ConvPlan conv_winograd_plan(const ConvShape& shape, int threads);
 void conv_winograd_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch);
 
+bool conv_pairs_fits(const ConvShape& shape);
+size_t conv_pairs_packed_floats(const ConvShape& shape);
+int64_t conv_pairs_pack_parts(const ConvShape& shape);
+void conv_pairs_pack(const ConvShape& shape, const void* weights, int64_t part_begin, int64_t part_end, float* packed);
+ConvPlan conv_pairs_plan(const ConvShape& shape, int threads);
+void conv_pairs_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch);
+
 /// Input values of consecutive output positions of one row, for `count` kernel elements of one kernel row:
 /// to[l * width + j] = row[x + l * dilation + j * stride], zero outside [0, row_width) or where row is null.
 struct GatherRun {
