@@ -214,8 +214,9 @@ SDX_VNNI void turn(const float* from, int64_t rows, float* to, int64_t stride) {
 // none waits for another; for more there are not enough registers, and no need.
 constexpr int kApartSums = 4, kMostSums = 8;
 
-// The sums of kRows rows and kHalves times 16 columns from `first` on, from one pass over B.
-template <int kDigits, int kRows, int kHalves>
+// The sums of kRows rows and kHalves times 16 columns from `first` on, from one pass over B. Where B streams by, it
+// fetches one of kShares shares of the lines to come.
+template <int kDigits, int kRows, int kHalves, int kShares = 1>
 SDX_VNNI void few_columns(const SplitTile& t, const SplitColumns& columns, int64_t first) {
   constexpr bool kLowest = kDigits == kSplitDigits, kApart = kRows * kHalves <= kApartSums;
   constexpr SplitLayout kLayout = SplitLayout::of_vectors(kDigits);
@@ -239,7 +240,7 @@ SDX_VNNI void few_columns(const SplitTile& t, const SplitColumns& columns, int64
   for (int64_t block = 0; block < t.blocks; ++block, a += kSplitGroupBytes, b += kPanel, ahead += kPanel) {
     for (int64_t quad = 0; quad < kSplitQuads; ++quad) {
       if (step > 0 && streams) {
-        split_fetch_stream<2 * kFetch>(ahead + quad * step, kPanel);
+        split_fetch_stream<2 * kFetch / kShares>(ahead + quad * step, kPanel);
       } else if (step > 0) {
         split_fetch<kFetch>(ahead + quad * step);
         if (t.fetch_lines > 8) split_fetch<kFetch>(ahead + quad * step + kFetch * kRow);
@@ -265,11 +266,11 @@ SDX_VNNI void few_columns(const SplitTile& t, const SplitColumns& columns, int64
   }
   for_each(kAllHalves, [&](auto h) SDX_VNNI {
     const int64_t column = (first + h) * 16;
-    // The offset of 128 of each digit of A met each digit of B once.
+    // The offset of 128 of each digit of A met each digit of B once; what has been summed before is without it.
     __m512i surplus[kSplitDigits];
     __m512i sum = zero;
     for (int i = 0; i < kSplitDigits; ++i) {
-      if (i < kDigits) sum = _mm512_add_epi32(sum, _mm512_loadu_si512(columns.sums[i] + column));
+      if (i < kDigits && !t.accumulate) sum = _mm512_add_epi32(sum, _mm512_loadu_si512(columns.sums[i] + column));
       surplus[i] = _mm512_slli_epi32(sum, 7);
     }
     constexpr int64_t kWeight = kSplitRows * kSplitColumns;
@@ -280,9 +281,12 @@ SDX_VNNI void few_columns(const SplitTile& t, const SplitColumns& columns, int64
         low = _mm512_add_epi32(_mm512_add_epi32(low, sums[h][r][kLow + 1]), sums[h][r][kLow + 2]);
       }
       int32_t* to = t.sums + r * kSplitColumns + column;
-      _mm512_storeu_si512(to, _mm512_sub_epi32(sums[h][r][0], surplus[0]));
-      _mm512_storeu_si512(to + kWeight, _mm512_sub_epi32(middle, surplus[1]));
-      _mm512_storeu_si512(to + 2 * kWeight, _mm512_sub_epi32(low, surplus[2]));
+      const __m512i made[kSplitDigits] = {sums[h][r][0], middle, low};
+      for (int i = 0; i < kSplitDigits; ++i) {
+        int32_t* const at = to + i * kWeight;
+        const __m512i more = _mm512_sub_epi32(made[i], surplus[i]);
+        _mm512_storeu_si512(at, t.accumulate ? _mm512_add_epi32(_mm512_loadu_si512(at), more) : more);
+      }
     });
   });
 }
@@ -293,26 +297,46 @@ template <int kDigits>
 constexpr FewFn kOneHalf[kMostSums] = {
     few_columns<kDigits, 1, 1>, few_columns<kDigits, 2, 1>, few_columns<kDigits, 3, 1>, few_columns<kDigits, 4, 1>,
     few_columns<kDigits, 5, 1>, few_columns<kDigits, 6, 1>, few_columns<kDigits, 7, 1>, few_columns<kDigits, 8, 1>};
+template <int kDigits, int kShares>
+constexpr FewFn kBothHalves[kMostSums / 2] = {few_columns<kDigits, 1, 2, kShares>, few_columns<kDigits, 2, 2, kShares>,
+                                              few_columns<kDigits, 3, 2, kShares>, few_columns<kDigits, 4, 2, kShares>};
 template <int kDigits>
-constexpr FewFn kBothHalves[kMostSums / 2] = {few_columns<kDigits, 1, 2>, few_columns<kDigits, 2, 2>,
-                                              few_columns<kDigits, 3, 2>, few_columns<kDigits, 4, 2>};
+const FewFn* both_halves(int64_t shares) {
+  return shares == 1 ? kBothHalves<kDigits, 1> : kBothHalves<kDigits, 2>;
+}
+
+// B streams by. A few rows meet all columns of a piece of it, the others follow while that is in the first-level cache.
+void multiply_stream(const SplitTile& t, int64_t rows, const SplitColumns& columns) {
+  constexpr int64_t kWhole = 16;  // lines of each fetch that make a block
+  constexpr int64_t kUnfetchedRows = 2, kMostRows = kMostSums / 2, kMostShares = 2;
+  static const int64_t unfetched_rows = cpu_fetches_best_alone() ? kUnfetchedRows : 0;
+  const int64_t passes = (rows + kMostRows - 1) / kMostRows, block_bytes = split_panel_bytes(t.b_digits);
+  const int64_t shares = std::min(passes, kMostShares), piece = passes > 1 ? 1 : t.blocks;
+  const FewFn* both =
+      t.b_digits == kSplitDigits ? both_halves<kSplitDigits>(shares) : both_halves<kSplitDigits - 1>(shares);
+  SplitTile part = t;
+  for (int64_t block = 0; block == 0 || block < t.blocks; block += piece) {
+    part.b = t.b + block * block_bytes;
+    part.blocks = std::min(piece, t.blocks - block);
+    part.accumulate = block > 0;
+    for (int64_t pass = 0; pass < passes; ++pass) {
+      const int64_t first = rows * pass / passes, count = rows * (pass + 1) / passes - first;
+      part.a = t.a + block * kSplitGroupBytes + first * kRow;
+      part.sums = t.sums + first * kSplitColumns;
+      part.fetch_lines = rows <= unfetched_rows || pass >= shares ? 0 : kWhole / shares;
+      part.ahead[0] = part.b + block_bytes + pass * block_bytes / shares;
+      both[count - 1](part, columns, 0);
+    }
+  }
+}
 
 void multiply_few(const SplitTile& t, int64_t rows, const SplitColumns& columns) {
-  constexpr int64_t kWhole = 16;  // lines of each fetch that make a block
-  constexpr int64_t kUnfetchedRows = 2;
-  static const int64_t unfetched_rows = cpu_fetches_best_alone() ? kUnfetchedRows : 0;
+  if (t.stacked > 0) return multiply_stream(t, rows, columns);
   SplitTile part = t;
-  if (t.stacked > 0) {
-    part.ahead[0] = t.b + split_panel_bytes(t.b_digits);
-    part.fetch_lines = rows <= unfetched_rows ? 0 : kWhole;
-    if (2 * rows <= kMostSums)
-      return (t.b_digits == kSplitDigits ? kBothHalves<kSplitDigits> : kBothHalves<kSplitDigits - 1>)[rows - 1](
-          part, columns, 0);
-  }
   const FewFn* halves = t.b_digits == kSplitDigits ? kOneHalf<kSplitDigits> : kOneHalf<kSplitDigits - 1>;
   const int64_t passes = (rows + kMostSums - 1) / kMostSums;
   for (int64_t half = 0; half < 2; ++half) {
-    if (t.stacked == 0) part.fetch_lines = t.fetch_lines;
+    part.fetch_lines = t.fetch_lines;
     for (int64_t pass = 0; pass < passes; ++pass) {
       const int64_t first = rows * pass / passes, count = rows * (pass + 1) / passes - first;
       part.a = t.a + first * kRow;
