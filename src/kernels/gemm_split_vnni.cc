@@ -236,15 +236,12 @@ SDX_VNNI void few_columns(const SplitTile& t, const SplitColumns& columns, int64
   const std::byte* a = t.a;
   const std::byte *b = t.b + first * kHalf, *ahead = t.ahead[first];
   const bool streams = t.stacked > 0;
-  const int64_t step = t.fetch_lines * kFetches / kSplitQuads * kRow;
+  const int64_t step = t.fetch_lines * kFetches / kSplitQuads * kRow, lines = streams ? 0 : t.fetch_lines * kFetches;
   for (int64_t block = 0; block < t.blocks; ++block, a += kSplitGroupBytes, b += kPanel, ahead += kPanel) {
+    int64_t line = 0;
     for (int64_t quad = 0; quad < kSplitQuads; ++quad) {
-      if (step > 0 && streams) {
-        split_fetch_stream<2 * kFetch / kShares>(ahead + quad * step, kPanel);
-      } else if (step > 0) {
-        split_fetch<kFetch>(ahead + quad * step);
-        if (t.fetch_lines > 8) split_fetch<kFetch>(ahead + quad * step + kFetch * kRow);
-      }
+      if (step > 0 && streams) split_fetch_stream<2 * kFetch / kShares>(ahead + quad * step, kPanel);
+      for (; line < (quad + 1) * lines / kSplitQuads; ++line) split_fetch<1>(ahead + line * kRow);
       for_each(kAllHalves, [&](auto h) SDX_VNNI {
         const std::byte* at = b + h * kHalf + quad * kQuad;
         const __m512i w0 = _mm512_loadu_si512(at), w1 = _mm512_loadu_si512(at + kDigit);
@@ -308,10 +305,10 @@ const FewFn* both_halves(int64_t shares) {
 // B streams by. A few rows meet all columns of a piece of it, the others follow while that is in the first-level cache.
 void multiply_stream(const SplitTile& t, int64_t rows, const SplitColumns& columns) {
   constexpr int64_t kWhole = 16;  // lines of each fetch that make a block
-  constexpr int64_t kUnfetchedRows = 2, kMostRows = kMostSums / 2, kMostShares = 2;
+  constexpr int64_t kUnfetchedRows = 2, kOneBlockRows = 5, kMostRows = kMostSums / 2, kMostShares = 2;
   static const int64_t unfetched_rows = cpu_fetches_best_alone() ? kUnfetchedRows : 0;
   const int64_t passes = (rows + kMostRows - 1) / kMostRows, block_bytes = split_panel_bytes(t.b_digits);
-  const int64_t shares = std::min(passes, kMostShares), piece = passes > 1 ? 1 : t.blocks;
+  const int64_t shares = std::min(passes, kMostShares), piece = passes == 1 ? t.blocks : rows > kOneBlockRows ? 2 : 1;
   const FewFn* both =
       t.b_digits == kSplitDigits ? both_halves<kSplitDigits>(shares) : both_halves<kSplitDigits - 1>(shares);
   SplitTile part = t;
@@ -324,7 +321,7 @@ void multiply_stream(const SplitTile& t, int64_t rows, const SplitColumns& colum
       part.a = t.a + block * kSplitGroupBytes + first * kRow;
       part.sums = t.sums + first * kSplitColumns;
       part.fetch_lines = rows <= unfetched_rows || pass >= shares ? 0 : kWhole / shares;
-      part.ahead[0] = part.b + block_bytes + pass * block_bytes / shares;
+      part.ahead[0] = part.b + (passes > 1 ? piece : 1) * block_bytes + pass * block_bytes / shares;
       both[count - 1](part, columns, 0);
     }
   }
