@@ -96,7 +96,8 @@ SDX_AMX inline void load_sums(const int32_t* from) {
 // take all places for lines on their way, and loads of tiles would wait. B streams by, so that A stays in the
 // first-level cache.
 template <int kDigits, int kLines>
-SDX_AMX __attribute__((always_inline)) inline void multiply_columns(const SplitTile& t, int64_t columns, Meanwhile& between) {
+SDX_AMX __attribute__((always_inline)) inline void multiply_columns(const SplitTile& t, int64_t columns,
+                                                                    Meanwhile& between) {
   constexpr int64_t kMany = 9;
   const bool single = t.blocks == 1, few = t.blocks < kMany;
   constexpr bool kLowest = kDigits == kSplitDigits;
