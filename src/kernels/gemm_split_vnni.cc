@@ -315,7 +315,7 @@ void multiply_stream(const SplitTile& t, int64_t rows, const SplitColumns& colum
   for (int64_t block = 0; block == 0 || block < t.blocks; block += piece) {
     part.b = t.b + block * block_bytes;
     part.blocks = std::min(piece, t.blocks - block);
-    part.accumulate = block > 0;
+    part.accumulate = t.accumulate || block > 0;
     for (int64_t pass = 0; pass < passes; ++pass) {
       const int64_t first = rows * pass / passes, count = rows * (pass + 1) / passes - first;
       part.a = t.a + block * kSplitGroupBytes + first * kRow;
