@@ -1,7 +1,9 @@
 // Conv: choosing the route of a convolution.
 #include "kernels/conv.h"
 
+#include "base/parallel.h"
 #include "kernels/conv_routes.h"
+#include "kernels/gemm_tiles.h"
 
 namespace sdx::kernels {
 namespace {
@@ -15,6 +17,16 @@ const ConvRow& row_of(const ConvShape& shape) {
 }
 
 }  // namespace
+
+ChannelGroups::ChannelGroups(const ConvShape& shape)
+    : channels(shape.out_channels / shape.groups), count((channels + gemm_tiles().rows - 1) / gemm_tiles().rows) {}
+
+void conv_cut_channels(ConvPlan& plan, int64_t blocks, int64_t groups, int threads) {
+  int64_t parts = 1;
+  while (tiles_leave_idle(blocks * parts, threads) && parts < groups) ++parts;
+  plan.channel_block = (groups + parts - 1) / parts;
+  plan.tiles = blocks * ((groups + plan.channel_block - 1) / plan.channel_block);
+}
 
 const ConvRow* conv_rows() {
 #define SDX_CONV_ROUTE(route, prefix, predicate)                                   \

@@ -21,18 +21,9 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 int64_t depths_of(const ConvShape& shape) { return shape.in_channels / shape.groups * shape.kernel_volume(); }
 
-// Rows of weights in groups of at most one tile's height, as even as possible.
-struct RowGroups {
-  int64_t rows;
-  int64_t count;
-  explicit RowGroups(const ConvShape& shape)
-      : rows(shape.out_channels / shape.groups), count(ceil_div(rows, gemm_tiles().rows)) {}
-  int64_t begin(int64_t group) const { return rows * group / count; }
-};
-
 // One group of rows takes more panels at once and reads each only once.
 Block block_of(const ConvShape& shape) {
-  const bool large = gemm_tiles().large_cache() && RowGroups(shape).count > 1;
+  const bool large = gemm_tiles().large_cache() && ChannelGroups(shape).count > 1;
   return large ? Block{1536, 64, 1024} : Block{512, 128, 448};
 }
 
@@ -65,7 +56,7 @@ class Tile {
     const ConvShape& shape = conv_.shape;
     const int64_t channels = shape.in_channels / shape.groups;
     x_ = conv_.x + (image * shape.in_channels + group * channels) * shape.in_plane();
-    weights_ = static_cast<const float*>(conv_.packed) + group * groups_.rows * depths_;
+    weights_ = static_cast<const float*>(conv_.packed) + group * groups_.channels * depths_;
     bind_output(image, group);
     row_begin_ = row_begin;
     row_end_ = row_end;
@@ -82,7 +73,7 @@ class Tile {
  private:
   void bind_output(int64_t image, int64_t group) {
     const int64_t plane = conv_.shape.out_plane();
-    const int64_t first = group * groups_.rows;
+    const int64_t first = group * groups_.channels;
     const int64_t offset = (image * conv_.shape.out_channels + first) * plane;
     output_.n = plane;
     output_.c = conv_.y + offset;
@@ -149,7 +140,7 @@ class Tile {
 
   const Conv& conv_;
   const GemmTiles& tiles_;
-  const RowGroups groups_;
+  const ChannelGroups groups_;
   const int64_t depths_;
   const int64_t pass_depths_;
   const int64_t panel_floats_;
@@ -171,13 +162,13 @@ size_t conv_gemm_packed_floats(const ConvShape& shape) {
 }
 
 void conv_gemm_pack(const ConvShape& shape, const void* weights, int64_t, int64_t, float* packed) {
-  const RowGroups groups(shape);
+  const ChannelGroups groups(shape);
   const int64_t depths = depths_of(shape);
   const unsigned char* from = static_cast<const unsigned char*>(weights);
   const bool aligned = reinterpret_cast<uintptr_t>(weights) % alignof(float) == 0;
   for (int64_t group = 0; group < shape.groups; ++group) {
     for (int64_t t = 0; t < groups.count; ++t) {
-      const int64_t row = group * groups.rows + groups.begin(t);
+      const int64_t row = group * groups.channels + groups.begin(t);
       const int64_t height = groups.begin(t + 1) - groups.begin(t);
       float* to = packed + row * depths;
       if (aligned) {
@@ -195,7 +186,7 @@ void conv_gemm_pack(const ConvShape& shape, const void* weights, int64_t, int64_
 
 ConvPlan conv_gemm_plan(const ConvShape& shape, int threads) {
   const int64_t width = gemm_tiles().panel_columns;
-  const RowGroups groups(shape);
+  const ChannelGroups groups(shape);
   const Block block = block_of(shape);
   ConvPlan plan;
   // Few depths leave room for more positions, and then longer runs of each output row are written at once.
@@ -204,7 +195,7 @@ ConvPlan conv_gemm_plan(const ConvShape& shape, int threads) {
       std::min<int64_t>(block.positions * block.depths / depths, ConvGather::kMostPositions) / width * width;
   plan.pixel_block = std::min(std::max(block.positions, fit), ceil_div(shape.out_plane(), width) * width);
   const int64_t pixel_blocks = ceil_div(shape.out_plane(), plan.pixel_block);
-  int64_t channel_blocks = ceil_div(groups.rows, block.channels);
+  int64_t channel_blocks = ceil_div(groups.channels, block.channels);
   const int64_t others = shape.batch * shape.groups * pixel_blocks;
   // Gathering is repeated for each block of channels, so they are split only where threads would be idle.
   if (threads > 1 && others * channel_blocks < 4 * threads) {
@@ -214,7 +205,7 @@ ConvPlan conv_gemm_plan(const ConvShape& shape, int threads) {
   plan.tiles = others * ceil_div(groups.count, plan.channel_block);
   const int64_t panel = std::min(depths, block.depths) * width;
   const int64_t tallest = gemm_tiles().rows;
-  const int64_t rows = depths <= block.depths ? tallest : std::min(groups.rows, plan.channel_block * tallest);
+  const int64_t rows = depths <= block.depths ? tallest : std::min(groups.channels, plan.channel_block * tallest);
   plan.scratch_bytes = static_cast<size_t>(plan.pixel_block / width * (panel + rows * width) + kSlack) * sizeof(float);
   return plan;
 }
@@ -222,7 +213,7 @@ ConvPlan conv_gemm_plan(const ConvShape& shape, int threads) {
 void conv_gemm_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch) {
   const ConvShape& shape = conv.shape;
   const int64_t plane = shape.out_plane();
-  const int64_t row_groups = RowGroups(shape).count;
+  const int64_t row_groups = ChannelGroups(shape).count;
   const int64_t pixel_blocks = ceil_div(plane, plan.pixel_block);
   const int64_t channel_blocks = ceil_div(row_groups, plan.channel_block);
   Tile tile(conv, plan, scratch);

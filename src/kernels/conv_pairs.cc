@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/parallel.h"
 #include "kernels/conv_pairs_tiles.h"
 #include "kernels/conv_routes.h"
 #include "kernels/gemm_tiles.h"
@@ -19,15 +18,6 @@ constexpr int64_t kTaps = 3;
 constexpr int64_t kSlack = 16;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// Output channels in groups of at most one tile kernel's height.
-struct Groups {
-  int64_t channels, count;
-  explicit Groups(const ConvShape& shape)
-      : channels(shape.out_channels), count(ceil_div(channels, gemm_tiles().rows)) {}
-  int64_t begin(int64_t group) const { return channels * group / count; }
-  int64_t rows(int64_t group) const { return begin(group + 1) - begin(group); }
-};
 
 // Rows of outputs of all images, and the pairs and panels of each.
 struct Rows {
@@ -180,7 +170,7 @@ class Block {
   const Conv& conv_;
   const ConvShape& shape_;
   const GemmTiles& tiles_;
-  const Groups groups_;
+  const ChannelGroups groups_;
   const int64_t width_;
   const int64_t depth_;
   const bool single_;  ///< one pass
@@ -210,11 +200,11 @@ size_t conv_pairs_packed_floats(const ConvShape& shape) {
   return static_cast<size_t>(shape.out_channels * kTaps * shape.in_channels);
 }
 
-int64_t conv_pairs_pack_parts(const ConvShape& shape) { return Groups(shape).count; }
+int64_t conv_pairs_pack_parts(const ConvShape& shape) { return ChannelGroups(shape).count; }
 
 // [group][tap][in_channel][rows of the group]
 void conv_pairs_pack(const ConvShape& shape, const void* weights, int64_t part_begin, int64_t part_end, float* packed) {
-  const Groups groups(shape);
+  const ChannelGroups groups(shape);
   const auto* from = static_cast<const unsigned char*>(weights);
   for (int64_t group = part_begin; group < part_end; ++group) {
     const int64_t begin = groups.begin(group), rows = groups.rows(group);
@@ -234,22 +224,18 @@ void conv_pairs_pack(const ConvShape& shape, const void* weights, int64_t part_b
 ConvPlan conv_pairs_plan(const ConvShape& shape, int threads) {
   ConvPlan plan;
   const Rows rows(shape);
-  const int64_t width = gemm_tiles().panel_columns, groups = Groups(shape).count;
+  const int64_t width = gemm_tiles().panel_columns, groups = ChannelGroups(shape).count;
   const int64_t panels = std::max<int64_t>(rows.panels, 1);
   plan.pixel_block = ceil_div(panels, ceil_div(panels, kPanels)) * width;
   const int64_t blocks = rows.count * ceil_div(panels * width, plan.pixel_block);
-  // Each part of the channels transforms the input again, so there are only as many as keep all threads busy.
-  int64_t parts = 1;
-  while (tiles_leave_idle(blocks * parts, threads) && parts < groups) ++parts;
-  plan.channel_block = ceil_div(groups, parts);
-  plan.tiles = blocks * ceil_div(groups, plan.channel_block);
+  conv_cut_channels(plan, blocks, groups, threads);
   plan.scratch_bytes = Block::floats(shape, plan.pixel_block, plan.channel_block) * sizeof(float);
   return plan;
 }
 
 void conv_pairs_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch) {
   const Rows rows(conv.shape);
-  const int64_t groups = Groups(conv.shape).count;
+  const int64_t groups = ChannelGroups(conv.shape).count;
   const int64_t blocks = ceil_div(rows.panels * gemm_tiles().panel_columns, plan.pixel_block);
   Block block(conv, plan, scratch);
   for (int64_t tile = tile_begin; tile < tile_end; ++tile) {

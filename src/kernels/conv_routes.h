@@ -21,6 +21,18 @@ struct ConvRow {
 const ConvRow* conv_rows();
 int conv_row_count();
 
+/// The output channels of each convolution group in groups of at most one tile kernel's height, as even as possible.
+struct ChannelGroups {
+  int64_t channels, count;
+  explicit ChannelGroups(const ConvShape& shape);
+  int64_t begin(int64_t group) const { return channels * group / count; }
+  int64_t rows(int64_t group) const { return begin(group + 1) - begin(group); }
+};
+
+/// Sets channel_block and tiles of a plan with so many blocks of positions. Each part of the channels transforms the
+/// input again, so there are only as many as keep all threads busy.
+void conv_cut_channels(ConvPlan& plan, int64_t blocks, int64_t groups, int threads);
+
 size_t conv_gemm_packed_floats(const ConvShape& shape);
 inline int64_t conv_gemm_pack_parts(const ConvShape&) { return 1; }
 void conv_gemm_pack(const ConvShape& shape, const void* weights, int64_t, int64_t, float* packed);

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/parallel.h"
 #include "kernels/conv_routes.h"
 #include "kernels/conv_winograd_tiles.h"
 #include "kernels/gemm_tiles.h"
@@ -27,10 +26,6 @@ struct TileGrid {
   int64_t tiles() const { return planes * height * width; }
 };
 
-// Output channels in groups of at most one tile kernel's height.
-int64_t group_count(const ConvShape& shape) { return ceil_div(shape.out_channels, gemm_tiles().rows); }
-int64_t group_begin(const ConvShape& shape, int64_t group) { return shape.out_channels * group / group_count(shape); }
-
 int64_t pass_depth(const ConvShape& shape) { return ceil_div(shape.in_channels, ceil_div(shape.in_channels, kDepth)); }
 
 // Floats from one input channel to the next of transformed kernels, whole vectors, and from one point to the next.
@@ -51,7 +46,7 @@ class Block {
         width_(tiles_.panel_columns),
         depth_(pass_depth(conv.shape)),
         point_stride_(point_floats(conv.shape, plan.pixel_block)),
-        group_count_(sdx::kernels::group_count(conv.shape)),
+        groups_(conv.shape),
         kernel_rows_(kernel_rows()),
         kernel_stride_(kernel_floats(conv.shape)) {
     values_ = scratch;
@@ -87,8 +82,8 @@ class Block {
     for (int64_t group = group_first; group < group_end; ++group) {
       for (int64_t panel = 0; panel < panels_; ++panel) {
         const float* products = products_at(group - group_first, panel, 0);
-        for (int64_t r = 0; r < rows_of(group); ++r)
-          finish(begin_of(group) + r, panel, products + r * width_, tiles_.rows * width_);
+        for (int64_t r = 0; r < groups_.rows(group); ++r)
+          finish(groups_.begin(group) + r, panel, products + r * width_, tiles_.rows * width_);
       }
     }
   }
@@ -108,8 +103,6 @@ class Block {
 
   // Points lie a line further apart than needed: powers of two would share the places of a cache.
   static int64_t point_floats(const ConvShape& shape, int64_t pixels) { return pass_depth(shape) * pixels + kSlack; }
-  int64_t begin_of(int64_t group) const { return shape_.out_channels * group / group_count_; }
-  int64_t rows_of(int64_t group) const { return begin_of(group + 1) - begin_of(group); }
   int64_t panel_end(int64_t panel) const { return std::min(count_, (panel + 1) * width_); }
   float* values_at(int64_t point, int64_t panel) const {
     return values_ + point * point_stride_ + panel * depth_ * width_;
@@ -156,12 +149,13 @@ class Block {
   };
   const float* kernels_of(const Kernels& kernels) const {
     return static_cast<const float*>(conv_.packed) +
-           (begin_of(kernels.group) * shape_.in_channels + kernels.depth * rows_of(kernels.group)) * kWinogradTaps;
+           (groups_.begin(kernels.group) * shape_.in_channels + kernels.depth * groups_.rows(kernels.group)) *
+               kWinogradTaps;
   }
 
   // Panel by panel and point by point, fetching the kernels that come next meanwhile, a part in each step.
   void multiply(const Kernels& now, const Kernels& next, int64_t group_first) {
-    const int64_t rows = rows_of(now.group);
+    const int64_t rows = groups_.rows(now.group);
     winograd_kernels({kernels_of(now), rows, now.depths, kernels_, kernel_rows_, kernel_stride_});
     TileArgs args = {};
     args.k = now.depths;
@@ -170,7 +164,8 @@ class Block {
     args.accumulate = now.depth > 0;
     const char *ahead = nullptr, *ahead_end = nullptr;
     if (next.depths > 0) {
-      const int64_t bytes = next.depths * kWinogradTaps * rows_of(next.group) * static_cast<int64_t>(sizeof(float));
+      const int64_t bytes =
+          next.depths * kWinogradTaps * groups_.rows(next.group) * static_cast<int64_t>(sizeof(float));
       ahead = reinterpret_cast<const char*>(kernels_of(next));
       ahead_end = ahead + bytes;
       args.ahead_step = ceil_div(bytes, kWinogradPoints * panels_ * args.k);
@@ -216,7 +211,7 @@ class Block {
   const int64_t width_;
   const int64_t depth_;
   const int64_t point_stride_;
-  const int64_t group_count_;
+  const ChannelGroups groups_;
   const int64_t kernel_rows_;    ///< floats from one depth of kernels_ to the next
   const int64_t kernel_stride_;  ///< between points of kernels_
   float* values_;                ///< [point][panel][depth][width]
@@ -245,16 +240,16 @@ size_t conv_winograd_packed_floats(const ConvShape& shape) {
   return static_cast<size_t>(shape.out_channels * kWinogradTaps * shape.in_channels + kWinogradSlack);
 }
 
-int64_t conv_winograd_pack_parts(const ConvShape& shape) { return group_count(shape); }
+int64_t conv_winograd_pack_parts(const ConvShape& shape) { return ChannelGroups(shape).count; }
 
 // [group][in_channel][tap][rows of the group], taps of the middle row and of the middle column halved:
 // winograd_kernels.
 void conv_winograd_pack(const ConvShape& shape, const void* weights, int64_t part_begin, int64_t part_end,
                         float* packed) {
+  const ChannelGroups groups(shape);
   const unsigned char* from = static_cast<const unsigned char*>(weights);
   for (int64_t group = part_begin; group < part_end; ++group) {
-    const int64_t begin = group_begin(shape, group);
-    const int64_t rows = group_begin(shape, group + 1) - begin;
+    const int64_t begin = groups.begin(group), rows = groups.rows(group);
     float* to = packed + begin * kWinogradTaps * shape.in_channels;
     for (int64_t r = 0; r < rows; ++r) {
       for (int64_t c = 0; c < shape.in_channels; ++c) {
@@ -267,7 +262,7 @@ void conv_winograd_pack(const ConvShape& shape, const void* weights, int64_t par
         }
       }
     }
-    if (group + 1 == group_count(shape))
+    if (group + 1 == groups.count)
       std::fill_n(packed + shape.out_channels * shape.in_channels * kWinogradTaps, kWinogradSlack, 0.0f);
   }
 }
@@ -277,14 +272,10 @@ ConvPlan conv_winograd_plan(const ConvShape& shape, int threads) {
   ConvPlan plan;
   const int64_t width = gemm_tiles().panel_columns;
   const int64_t panels = ceil_div(TileGrid(shape).tiles(), width);
-  const int64_t groups = group_count(shape);
+  const int64_t groups = ChannelGroups(shape).count;
   plan.pixel_block = ceil_div(panels, ceil_div(panels, kPanels)) * width;
   const int64_t blocks = ceil_div(panels * width, plan.pixel_block);
-  // Each part of the channels transforms the input again, so there are only as many as keep all threads busy.
-  int64_t parts = 1;
-  while (tiles_leave_idle(blocks * parts, threads) && parts < groups) ++parts;
-  plan.channel_block = ceil_div(groups, parts);
-  plan.tiles = blocks * ceil_div(groups, plan.channel_block);
+  conv_cut_channels(plan, blocks, groups, threads);
   plan.scratch_bytes = Block::floats(shape, plan.pixel_block, plan.channel_block) * sizeof(float);
   return plan;
 }
@@ -292,7 +283,7 @@ ConvPlan conv_winograd_plan(const ConvShape& shape, int threads) {
 void conv_winograd_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch) {
   const int64_t tiles = TileGrid(conv.shape).tiles();
   const int64_t blocks = ceil_div(tiles, plan.pixel_block);
-  const int64_t groups = group_count(conv.shape);
+  const int64_t groups = ChannelGroups(conv.shape).count;
   Block block(conv, plan, scratch);
   for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
     const int64_t group = tile / blocks * plan.channel_block, first = tile % blocks * plan.pixel_block;
