@@ -4,12 +4,23 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
+
+#include "base/join_pages.h"
 
 namespace sdx {
 namespace {
 
-constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kPage = size_t{4} << 10;  // where pages are larger, some are touched again
+
+/// Brings in 2 MiB that lie on pages of `page` bytes.
+void touch(std::byte* memory, size_t page) {
+#ifdef MADV_POPULATE_WRITE
+  if (page < kHugePage && madvise(memory, kHugePage, MADV_POPULATE_WRITE) == 0) return;
+#endif
+  for (size_t at = 0; at < kHugePage; at += page) *static_cast<volatile std::byte*>(memory + at) = std::byte{};
+}
 
 size_t rounded(size_t bytes) { return (bytes + kHugePage - 1) / kHugePage * kHugePage; }
 
@@ -38,7 +49,7 @@ std::shared_ptr<std::byte> PagePool::take(size_t bytes, const Parallel& parallel
   if (bytes > SIZE_MAX / 2) return nullptr;
   bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
   for (Chunk& chunk : chunks_) {
-    if (bytes <= chunk.left()) return chunk.take(bytes, parallel);
+    if (bytes <= chunk.left()) return take(chunk, bytes, parallel);
   }
   Chunk fresh;
   fresh.bytes = std::max(kChunkBytes, rounded(bytes));
@@ -46,23 +57,34 @@ std::shared_ptr<std::byte> PagePool::take(size_t bytes, const Parallel& parallel
   if (!memory) return nullptr;
   fresh.memory.reset(static_cast<std::byte*>(memory), [size = fresh.bytes](std::byte* p) { unmap_pages(p, size); });
   chunks_.push_back(std::move(fresh));
-  return chunks_.back().take(bytes, parallel);
+  return take(chunks_.back(), bytes, parallel);
 }
 
-std::shared_ptr<std::byte> PagePool::Chunk::take(size_t count, const Parallel& parallel) {
-  std::byte* const block = memory.get() + used;
-  used += count;
-  // Two pages at a time at least, so that there is work for two.
-  constexpr size_t kStep = 2 * kHugePage;
-  const size_t wanted = std::min(bytes, (used + kStep - 1) / kStep * kStep);
-  if (wanted > present) {
-    parallel.run(static_cast<int64_t>((wanted - present) / kHugePage), 1, [&](int64_t begin, int64_t, int) {
-      volatile std::byte* page = memory.get() + present + static_cast<size_t>(begin) * kHugePage;
-      *page = std::byte{};
-    });
-    present = wanted;
+std::shared_ptr<std::byte> PagePool::take(Chunk& chunk, size_t count, const Parallel& parallel) {
+  std::byte* const block = chunk.memory.get() + chunk.used;
+  chunk.used += count;
+  // Two pages at a time at least, so that there is work for two, and few enough to change the way.
+  constexpr size_t kStep = 2 * kHugePage, kMost = 8 * kHugePage;
+  const size_t wanted = std::min(chunk.bytes, (chunk.used + kStep - 1) / kStep * kStep);
+  while (chunk.present < wanted) bring_in(chunk, std::min(kMost, wanted - chunk.present), parallel);
+  return {chunk.memory, block};
+}
+
+void PagePool::bring_in(Chunk& chunk, size_t bytes, const Parallel& parallel) {
+  std::byte* const first = chunk.memory.get() + chunk.present;
+  const bool small = choice_.small();
+  if (small) madvise(first, bytes, MADV_NOHUGEPAGE);
+  const auto start = std::chrono::steady_clock::now();
+  parallel.run(static_cast<int64_t>(bytes / kHugePage), 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) touch(first + static_cast<size_t>(i) * kHugePage, small ? kPage : kHugePage);
+  });
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  choice_.tell(small, took.count() * parallel.threads() * kHugePage / static_cast<double>(bytes));
+  if (small) {
+    madvise(first, bytes, MADV_HUGEPAGE);
+    join_pages_later(chunk.memory, first, bytes);
   }
-  return {memory, block};
+  chunk.present += bytes;
 }
 
 }  // namespace sdx

@@ -12,6 +12,8 @@
 
 namespace sdx {
 
+inline constexpr size_t kHugePage = size_t{2} << 20;
+
 /// Blocks from this size on are worth pages of their own.
 inline constexpr size_t kLargeBlockBytes = size_t{4} << 20;
 
@@ -51,10 +53,26 @@ struct PageAllocator {
   bool operator==(const PageAllocator&) const = default;
 };
 
+/// Which pages to bring memory in by. Large ones are the faster, but a host that takes free memory back from a virtual
+/// machine takes those first, and then needs ten times as long to find one as the machine to fill 512 small ones.
+class PageChoice {
+ public:
+  bool small() const { return seconds_[0] > kSuspicious && seconds_[1] < seconds_[0] / 2; }
+  /// That a thread took so long for 2 MiB.
+  void tell(bool small, double seconds) { seconds_[small] = seconds; }
+
+ private:
+  static constexpr double kSuspicious = 1e-3;  ///< 2 GB/s
+  double seconds_[2] = {0, 0};                 ///< by large and by small pages, when last tried
+};
+
 /// Blocks that live about equally long, side by side on huge pages; each keeps the pages of its neighbours. For one
 /// thread at a time.
 class PagePool {
  public:
+  PagePool() = default;
+  explicit PagePool(PageChoice choice) : choice_(choice) {}
+
   /// Smaller blocks are not worth it.
   static bool takes(size_t bytes) { return bytes >= kLeastBytes; }
   /// `bytes` of zeroed memory, aligned to 64; null where the system has none left. Threads of `parallel` bring the
@@ -71,8 +89,11 @@ class PagePool {
     size_t present = 0;  ///< bytes whose pages are there
 
     size_t left() const { return bytes - used; }
-    std::shared_ptr<std::byte> take(size_t count, const Parallel& parallel);
   };
+  std::shared_ptr<std::byte> take(Chunk& chunk, size_t count, const Parallel& parallel);
+  void bring_in(Chunk& chunk, size_t bytes, const Parallel& parallel);
+
+  PageChoice choice_;
   std::vector<Chunk> chunks_;  ///< small blocks go where large ones left room
 };
 
