@@ -8,28 +8,11 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
+#include "kernels/run-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace sdx::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-// Copies n floats by vectors of D, the last of which overlaps the one before; n >= lanes of D.
-template <class D>
-HWY_INLINE void copy_vectors(D d, const float* from, int64_t n, float* to) {
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  int64_t j = 0;
-  for (; j + lanes <= n; j += lanes) hn::StoreU(hn::LoadU(d, from + j), d, to + j);
-  if (j < n) hn::StoreU(hn::LoadU(d, from + n - lanes), d, to + n - lanes);
-}
-
-HWY_INLINE void copy_run(const float* from, int64_t n, float* to) {
-  const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 8> d8;
-  const hn::CappedTag<float, 4> d4;
-  if (n >= static_cast<int64_t>(hn::Lanes(d))) return copy_vectors(d, from, n, to);
-  if (n >= static_cast<int64_t>(hn::Lanes(d8))) return copy_vectors(d8, from, n, to);
-  if (n >= 4) return copy_vectors(d4, from, n, to);
-  for (int64_t j = 0; j < n; ++j) to[j] = from[j];
-}
 
 // to[j] = from[stride j]; reads nothing at or beyond `end`.
 HWY_INLINE void copy_strided(const float* from, const float* end, int64_t stride, int64_t n, float* to) {

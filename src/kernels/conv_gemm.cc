@@ -193,16 +193,23 @@ ConvPlan conv_gemm_plan(const ConvShape& shape, int threads) {
   const int64_t depths = std::max<int64_t>(depths_of(shape), 1);
   const int64_t fit =
       std::min<int64_t>(block.positions * block.depths / depths, ConvGather::kMostPositions) / width * width;
-  plan.pixel_block = std::min(std::max(block.positions, fit), ceil_div(shape.out_plane(), width) * width);
-  const int64_t pixel_blocks = ceil_div(shape.out_plane(), plan.pixel_block);
-  int64_t channel_blocks = ceil_div(groups.channels, block.channels);
-  const int64_t others = shape.batch * shape.groups * pixel_blocks;
-  // Gathering is repeated for each block of channels, so they are split only where threads would be idle.
-  if (threads > 1 && others * channel_blocks < 4 * threads) {
-    channel_blocks = std::max(channel_blocks, std::min(ceil_div(4 * threads, others), groups.count));
+  const int64_t panels = ceil_div(shape.out_plane(), width);
+  const int64_t most = std::min(std::max(block.positions, fit) / width, panels);
+  int64_t pixel_blocks = ceil_div(panels, most), channel_blocks = ceil_div(groups.channels, block.channels);
+  // Positions are cut rather than channels: gathering is repeated for each block of channels, which many outweigh.
+  constexpr int64_t kFewestPanels = 2, kManyChannels = 128;
+  const int64_t others = shape.batch * shape.groups, wanted = threads > 1 ? int64_t{4} * threads : 1;
+  while (others * pixel_blocks * channel_blocks < wanted && ceil_div(panels, pixel_blocks + 1) >= kFewestPanels)
+    ++pixel_blocks;
+  plan.pixel_block = ceil_div(panels, pixel_blocks) * width;
+  pixel_blocks = ceil_div(shape.out_plane(), plan.pixel_block);
+  while (others * pixel_blocks * channel_blocks < wanted && channel_blocks < groups.count) {
+    const bool idle = others * pixel_blocks * channel_blocks < threads;
+    if (!idle && groups.channels < kManyChannels * (channel_blocks + 1)) break;
+    ++channel_blocks;
   }
   plan.channel_block = ceil_div(groups.count, channel_blocks);
-  plan.tiles = others * ceil_div(groups.count, plan.channel_block);
+  plan.tiles = others * pixel_blocks * ceil_div(groups.count, plan.channel_block);
   const int64_t panel = std::min(depths, block.depths) * width;
   const int64_t tallest = gemm_tiles().rows;
   const int64_t rows = depths <= block.depths ? tallest : std::min(groups.channels, plan.channel_block * tallest);

@@ -84,12 +84,29 @@ struct GatherRun {
 
 void conv_gather_run(const GatherRun& run);
 
-/// One output row of a depthwise convolution: sum_t weights[t] in[offset[t] + x].
-struct DepthwiseRow {
+/// Output rows of a depthwise convolution that are computed at once.
+inline constexpr int kDepthwiseRows = 4;
+
+/// Output rows of a depthwise convolution: acc[y][x] = sum_t weights[t] in[y row_step + offset[t] + x].
+struct DepthwiseRows {
   const float* in;
+  int64_t row_step;
   const int64_t* offset;
   const float* weights;
-  int64_t taps;
+  int64_t taps, kernel_width;
+  bool dense;            ///< rows of the kernel adjoin, those of the output too, and up to 3 more can be read
+  int64_t count, width;  ///< rows and positions of each
+  float* acc;            ///< [count][width]
+};
+
+/// Rows of `width` floats, `stride` apart, for the places [first, end) of `count` rows, from column `left` on; zeros
+/// everywhere else. Of two phases, even columns come first; each has `pitch` floats.
+struct PadRows {
+  const float* from;
+  int64_t stride, width;
+  float* to;
+  int64_t phases, pitch, left;  ///< one or two phases
+  int64_t count, first, end;
 };
 
 /// Gathers B panels of a convolution: the input values that each output position of a panel meets at each depth.

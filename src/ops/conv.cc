@@ -159,6 +159,15 @@ void run_direct(RunContext& c, const Operands<T>& o) {
   });
 }
 
+/// A convolution of single positions is one of a single row: runs of neighbours then are as long as can be.
+void flatten_positions(kernels::ConvShape& s) {
+  for (int i = 0; i < kMaxSpatial; ++i) {
+    if (s.kernel[i] != 1 || s.stride[i] != 1 || s.pad_begin[i] != 0 || s.in[i] != s.out[i]) return;
+  }
+  const int64_t plane = s.in_plane();
+  for (int i = 0; i < kMaxSpatial; ++i) s.in[i] = s.out[i] = i + 1 < kMaxSpatial ? 1 : plane;
+}
+
 kernels::ConvShape conv_shape(const Geometry& g, int64_t group, int64_t channels, int64_t filters) {
   kernels::ConvShape s;
   s.groups = group;
@@ -172,6 +181,7 @@ kernels::ConvShape conv_shape(const Geometry& g, int64_t group, int64_t channels
     s.pad_begin[i] = g.pad[i];
     s.out[i] = g.out[i];
   }
+  flatten_positions(s);
   return s;
 }
 
