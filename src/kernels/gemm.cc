@@ -234,7 +234,11 @@ class RowBlock {
       args.b = packed_b_at(panel, depth);
       return;
     }
-    if (groups_.count == 1 && gemm_.b.column_stride == 1 && (panel + panels) * width <= gemm_.n) {
+    constexpr int64_t kSmall = 16 * 1024;  // floats from the first to the last row, which stay in the caches
+    const bool in_place = groups_.count == 1 || gemm_.k * gemm_.b.row_stride <= kSmall;
+    // Kernels of one panel read half of it where no more columns are left.
+    const int64_t left = gemm_.n - panel * width, read = panels == 1 && 2 * left <= width ? width / 2 : panels * width;
+    if (in_place && gemm_.b.column_stride == 1 && read <= left) {
       args.b_stride = gemm_.b.row_stride;
       args.panel_stride = width;
       args.b = gemm_.b.data + depth * gemm_.b.row_stride + panel * width;
@@ -306,6 +310,13 @@ GemmPlan gemm_plan(const Gemm& gemm, int threads) {
   const int64_t narrowest = gemm.packed_b == nullptr && plan.row_block >= 32 ? 512 : 128;
   int64_t fewest = std::max(ceil_div(kWork, work), ceil_div(narrowest, width));
   fewest = std::min(round_up(fewest, kGemmMaxPanels), panels);
+  if (gemm.packed_b != nullptr && panels < 2 * fewest) {
+    // Too narrow to be cut by columns.
+    const int64_t parts = std::min(gemm.m * gemm.n * gemm.k / kWork, groups_of_block(plan) * plan.row_blocks);
+    plan.row_blocks = std::max(plan.row_blocks, std::min<int64_t>(parts, threads));
+    plan.row_block = ceil_div(gemm.m, plan.row_blocks);
+    plan.row_blocks = ceil_div(gemm.m, plan.row_block);
+  }
   int64_t wanted = threads > 1 ? ceil_div(4 * threads, plan.row_blocks) : 1;
   // Cut on while threads would wait for the last of them for more than a sixteenth of the time.
   while (tiles_leave_idle(plan.row_blocks * wanted, threads) && (wanted + 1) * fewest <= panels) ++wanted;
