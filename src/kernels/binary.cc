@@ -78,7 +78,7 @@ struct Pair {
   int64_t n;
 };
 
-/// The three common pairs of strides get loops of their own.
+/// The three common pairs of strides get loops of their own. `f` is inlined, which a pointer to a function is not.
 template <class T, class F>
 void map_pair(const Pair<T>& p, const F& f) {
   if (p.a_stride == 1 && p.b_stride == 1) {
@@ -95,22 +95,22 @@ template <class T>
 void binary_integer(BinaryOp op, const Pair<T>& p) {
   using I = Integer<T>;
   switch (op) {
-    case BinaryOp::kAdd: return map_pair(p, I::add);
-    case BinaryOp::kSub: return map_pair(p, I::sub);
-    case BinaryOp::kMul: return map_pair(p, I::mul);
-    case BinaryOp::kDiv: return map_pair(p, I::div);
+    case BinaryOp::kAdd: return map_pair(p, [](T a, T b) { return I::add(a, b); });
+    case BinaryOp::kSub: return map_pair(p, [](T a, T b) { return I::sub(a, b); });
+    case BinaryOp::kMul: return map_pair(p, [](T a, T b) { return I::mul(a, b); });
+    case BinaryOp::kDiv: return map_pair(p, [](T a, T b) { return I::div(a, b); });
     case BinaryOp::kMin: return map_pair(p, [](T a, T b) { return std::min(a, b); });
     case BinaryOp::kMax: return map_pair(p, [](T a, T b) { return std::max(a, b); });
-    case BinaryOp::kMod: return map_pair(p, I::mod);
-    case BinaryOp::kFmod: return map_pair(p, I::fmod);
-    case BinaryOp::kPow: return map_pair(p, I::pow);
+    case BinaryOp::kMod: return map_pair(p, [](T a, T b) { return I::mod(a, b); });
+    case BinaryOp::kFmod: return map_pair(p, [](T a, T b) { return I::fmod(a, b); });
+    case BinaryOp::kPow: return map_pair(p, [](T a, T b) { return I::pow(a, b); });
     case BinaryOp::kPRelu: return map_pair(p, [](T a, T b) { return a < 0 ? I::mul(a, b) : a; });
     case BinaryOp::kSquaredDifference: return map_pair(p, [](T a, T b) { return I::mul(I::sub(a, b), I::sub(a, b)); });
     case BinaryOp::kBitAnd: return map_pair(p, [](T a, T b) { return static_cast<T>(a & b); });
     case BinaryOp::kBitOr: return map_pair(p, [](T a, T b) { return static_cast<T>(a | b); });
     case BinaryOp::kBitXor: return map_pair(p, [](T a, T b) { return static_cast<T>(a ^ b); });
-    case BinaryOp::kShiftLeft: return map_pair(p, I::shift_left);
-    case BinaryOp::kShiftRight: return map_pair(p, I::shift_right);
+    case BinaryOp::kShiftLeft: return map_pair(p, [](T a, T b) { return I::shift_left(a, b); });
+    case BinaryOp::kShiftRight: return map_pair(p, [](T a, T b) { return I::shift_right(a, b); });
     case BinaryOp::kMulSigmoid: return;
   }
 }
@@ -121,9 +121,9 @@ void binary_double(BinaryOp op, const Pair<double>& p) {
     case BinaryOp::kSub: return map_pair(p, [](double a, double b) { return a - b; });
     case BinaryOp::kMul: return map_pair(p, [](double a, double b) { return a * b; });
     case BinaryOp::kDiv: return map_pair(p, [](double a, double b) { return a / b; });
-    case BinaryOp::kMin: return map_pair(p, Floating::min);
-    case BinaryOp::kMax: return map_pair(p, Floating::max);
-    case BinaryOp::kMod: return map_pair(p, Floating::mod);
+    case BinaryOp::kMin: return map_pair(p, [](double a, double b) { return Floating::min(a, b); });
+    case BinaryOp::kMax: return map_pair(p, [](double a, double b) { return Floating::max(a, b); });
+    case BinaryOp::kMod: return map_pair(p, [](double a, double b) { return Floating::mod(a, b); });
     case BinaryOp::kFmod: return map_pair(p, [](double a, double b) { return std::fmod(a, b); });
     case BinaryOp::kPow: return map_pair(p, [](double a, double b) { return std::pow(a, b); });
     case BinaryOp::kPRelu: return map_pair(p, [](double a, double b) { return a < 0 ? a * b : a; });

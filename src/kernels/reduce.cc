@@ -1,6 +1,7 @@
 // reduce, arg_reduce: the element types other than float, one output after another.
 #include "kernels/reduce.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <type_traits>
@@ -13,7 +14,6 @@ double wide(T x) {
   return to_float(x);
 }
 double wide(double x) { return x; }
-double wide(float x) { return x; }
 
 void store(double x, double& y) { y = x; }
 void store(double x, Half& y) { y = to_half(x); }
@@ -151,12 +151,11 @@ T reduce_integer(ReduceOp op, const Line<T>& x) {
 /// Whether `a` is more extreme than `b`; NaN is more extreme than any number.
 template <class T>
 bool beats(T a, T b, bool max) {
-  if constexpr (std::is_integral_v<T>) {
-    return max ? a > b : a < b;
+  if constexpr (std::is_arithmetic_v<T>) {
+    // Without a branch, so that loops become vectors.
+    return (max ? a > b : a < b) | ((a != a) & (b == b));
   } else {
-    const double u = wide(a), v = wide(b);
-    if (std::isnan(u)) return !std::isnan(v);
-    return max ? u > v : u < v;
+    return beats(wide(a), wide(b), max);
   }
 }
 
@@ -167,6 +166,35 @@ int64_t arg_of(ArgMode mode, const Line<T>& x) {
     if (mode.last ? !beats(x[best], x[i], mode.max) : beats(x[i], x[best], mode.max)) best = i;
   }
   return best;
+}
+
+/// The same of up to kColumns neighbouring columns of a matrix [n, stride], n below 2^31, row by row.
+constexpr int64_t kColumns = 128;
+
+template <bool kMax, bool kLast, class T>
+void arg_of_columns(const Line<T>& x, int64_t columns, int64_t* y) {
+  T best[kColumns] = {};
+  int32_t at[kColumns] = {};
+  std::copy_n(x.x, columns, best);
+  for (int32_t i = 1; i < x.n; ++i) {
+    const T* const row = x.x + i * x.stride;
+    for (int64_t j = 0; j < columns; ++j) {
+      const T value = row[j], held = best[j];
+      const bool wins = kLast ? !beats(held, value, kMax) : beats(value, held, kMax);
+      best[j] = wins ? value : held;
+      at[j] = wins ? i : at[j];
+    }
+  }
+  std::copy_n(at, columns, y);
+}
+
+template <class T>
+void arg_of_columns(ArgMode mode, const Line<T>& x, int64_t columns, int64_t* y) {
+  if (mode.max) {
+    mode.last ? arg_of_columns<true, true>(x, columns, y) : arg_of_columns<true, false>(x, columns, y);
+  } else {
+    mode.last ? arg_of_columns<false, true>(x, columns, y) : arg_of_columns<false, false>(x, columns, y);
+  }
 }
 
 }  // namespace
@@ -200,7 +228,15 @@ void arg_reduce(ArgMode mode, const T* x, int64_t* y, ReduceShape shape, int64_t
       return;
     }
   }
-  for (int64_t i = begin; i < end; ++i) y[i] = arg_of(mode, line_of(x, shape, i));
+  const bool many = shape.inner > 1 && shape.reduce <= std::numeric_limits<int32_t>::max();
+  for (int64_t i = begin, count; i < end; i += count) {
+    count = many ? std::min({kColumns, shape.inner - i % shape.inner, end - i}) : 1;
+    if (count > 1) {
+      arg_of_columns(mode, line_of(x, shape, i), count, y + i);
+    } else {
+      y[i] = arg_of(mode, line_of(x, shape, i));
+    }
+  }
 }
 
 #define SDX_ARG(T) template void arg_reduce<T>(ArgMode, const T*, int64_t*, ReduceShape, int64_t, int64_t);

@@ -31,49 +31,36 @@ int axis_at(std::span<const int64_t> axes, size_t i, int rank) {
 
 constexpr int64_t kOutside = -1;
 
-/// For each index of an axis of the output the index of the input it copies, or kOutside.
-void map_axis(std::string_view mode, int64_t n, int64_t before, int64_t after, std::span<int64_t> map) {
-  const int64_t low = std::max<int64_t>(0, -before), high = n - std::max<int64_t>(0, -after), size = high - low;
-  const int64_t period = 2 * std::max<int64_t>(size - 1, 1);
-  for (size_t i = 0; i < map.size(); ++i) {
-    const int64_t at = static_cast<int64_t>(i) - std::max<int64_t>(0, before);
-    if (at >= 0 && at < size) {
-      map[i] = low + at;
-    } else if (mode == "constant" || size <= 0) {
-      map[i] = kOutside;
-    } else if (mode == "edge") {
-      map[i] = low + std::clamp<int64_t>(at, 0, size - 1);
-    } else if (mode == "wrap") {
-      map[i] = low + ((at % size) + size) % size;
-    } else {
-      const int64_t phase = ((at % period) + period) % period;
-      map[i] = low + (size == 1 ? 0 : std::min(phase, period - phase));
-    }
+/// One axis of the output: `before` positions of margin, then the input's indices [low, low + size), then margin.
+struct Axis {
+  int64_t low = 0, size = 0, before = 0, out = 0;
+  int64_t stride = 0;  ///< of the input
+
+  /// Positions [first, second) copy neighbours. A margin may reach beyond an output that the other margin crops.
+  std::pair<int64_t, int64_t> run() const {
+    return {std::min(before, out), std::min(before + std::max<int64_t>(0, size), out)};
   }
-}
 
-/// One row of the output: the run of neighbours is copied at once, the rest through the map.
-template <class T>
-void pad_row(const T* x, T* y, std::span<const int64_t> map, std::pair<int64_t, int64_t> run, const T& fill) {
-  const auto pick = [&](int64_t i) {
-    const int64_t from = map[static_cast<size_t>(i)];
-    y[i] = from == kOutside ? fill : x[from];
-  };
-  for (int64_t i = 0; i < run.first; ++i) pick(i);
-  if (run.second > run.first)
-    std::copy_n(x + map[static_cast<size_t>(run.first)], run.second - run.first, y + run.first);
-  for (int64_t i = run.second; i < static_cast<int64_t>(map.size()); ++i) pick(i);
-}
-
-/// The maps of all axes, and the part of the last one that copies neighbours.
-struct Maps {
-  std::array<std::span<int64_t>, kMaxRank> axes;
-  std::pair<int64_t, int64_t> run;
+  /// The index of the input that position i copies, or kOutside.
+  int64_t source(char mode, int64_t i) const {
+    const int64_t at = i - before;
+    if (at >= 0 && at < size) return low + at;
+    if (mode == 'c' || size <= 0) return kOutside;
+    if (mode == 'e') return low + std::clamp<int64_t>(at, 0, size - 1);
+    if (mode == 'w') return low + ((at % size) + size) % size;
+    const int64_t period = 2 * std::max<int64_t>(size - 1, 1), phase = ((at % period) + period) % period;
+    return low + (size == 1 ? 0 : std::min(phase, period - phase));
+  }
 };
 
-Maps make_maps(const RunContext& c, std::string_view mode) {
+/// All axes; `mode` is the first letter of the attribute.
+struct Margins {
+  char mode;
+  std::array<Axis, kMaxRank> axes;
+};
+
+Margins read_margins(const RunContext& c, std::string_view mode) {
   const ConstView x = c.input(0);
-  const View y = c.output(0);
   const auto pads = read_ints(c, 1), axes = read_ints(c, 3);
   Strides before = {}, after = {};
   for (size_t i = 0; i < pads.size() / 2; ++i) {
@@ -81,44 +68,53 @@ Maps make_maps(const RunContext& c, std::string_view mode) {
     before[axis] = pads[i];
     after[axis] = pads[i + pads.size() / 2];
   }
-  Maps maps;
+  const Strides strides = strides_of(x.extents);
+  Margins margins{mode.front(), {}};
   for (int d = 0; d < x.rank(); ++d) {
     const auto at = static_cast<size_t>(d);
-    maps.axes[at] = {c.scratch<int64_t>(y.extents[d]), static_cast<size_t>(y.extents[d])};
-    map_axis(mode, x.extents[d], before[at], after[at], maps.axes[at]);
+    const int64_t low = std::max<int64_t>(0, -before[at]), high = x.extents[d] - std::max<int64_t>(0, -after[at]);
+    margins.axes[at] = {low, high - low, std::max<int64_t>(0, before[at]), c.output(0).extents[d], strides[at]};
   }
-  const auto last = static_cast<size_t>(x.rank() - 1);
-  const int64_t begin = std::max<int64_t>(0, before[last]);
-  const int64_t size = x.extents.back() + std::min<int64_t>(0, before[last]) + std::min<int64_t>(0, after[last]);
-  // A margin may reach beyond an output that the other margin crops.
-  const int64_t line = y.extents.back();
-  maps.run = {std::min(begin, line), std::min(begin + std::max<int64_t>(0, size), line)};
-  return maps;
+  return margins;
+}
+
+/// One row of the output, from the row of the input at x: the run of neighbours is copied at once.
+template <class T>
+void pad_row(const T* x, T* y, const Axis& axis, char mode, const T& fill) {
+  const auto [first, end] = axis.run();
+  const auto margin = [&](int64_t begin, int64_t stop) {
+    if (mode == 'c') return static_cast<void>(std::fill(y + begin, y + stop, fill));
+    for (int64_t i = begin; i < stop; ++i) {
+      const int64_t from = axis.source(mode, i);
+      y[i] = from == kOutside ? fill : x[from];
+    }
+  };
+  margin(0, first);
+  if (end > first) std::copy_n(x + axis.source(mode, first), end - first, y + first);
+  margin(end, axis.out);
 }
 
 template <class T>
-void pad(const RunContext& c, const Maps& maps, T fill) {
-  const ConstView x = c.input(0);
+void pad(const RunContext& c, const Margins& margins, T fill) {
   const View y = c.output(0);
   const int last = y.rank() - 1;
-  const int64_t line = y.extents[last];
-  const Strides strides = strides_of(x.extents);
-  c.parallel().run(y.count() / line, grain_for(line), [&](int64_t begin, int64_t end, int) {
+  const Axis& line = margins.axes[static_cast<size_t>(last)];
+  c.parallel().run(y.count() / line.out, grain_for(line.out), [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
       int64_t from = 0, rest = i;
       bool outside = false;
       for (int d = last - 1; d >= 0; --d) {
-        const auto at = static_cast<size_t>(d);
-        const int64_t index = maps.axes[at][static_cast<size_t>(rest % y.extents[d])];
-        rest /= y.extents[d];
+        const Axis& axis = margins.axes[static_cast<size_t>(d)];
+        const int64_t index = axis.source(margins.mode, rest % axis.out);
+        rest /= axis.out;
         outside |= index == kOutside;
-        from += index * strides[at];
+        from += index * axis.stride;
       }
-      T* to = y.as<T>() + i * line;
+      T* to = y.as<T>() + i * line.out;
       if (outside) {
-        std::fill_n(to, line, fill);
+        std::fill_n(to, line.out, fill);
       } else {
-        pad_row(x.as<T>() + from, to, maps.axes[static_cast<size_t>(last)], maps.run, fill);
+        pad_row(c.input(0).as<T>() + from, to, line, margins.mode, fill);
       }
     }
   });
@@ -129,9 +125,8 @@ void run(RunContext& c) {
   const View y = c.output(0);
   if (y.count() == 0) return;
   if (y.rank() == 0) return ir::copy_elements(c.input(0), y);
-  const std::string& mode = c.attrs<PadAttrs>().mode;
-  const Maps maps = make_maps(c, mode);
-  for_width(y.dtype, [&]<class T>() { pad<T>(c, maps, c.has_input(2) ? *c.input(2).as<T>() : T()); });
+  const Margins margins = read_margins(c, c.attrs<PadAttrs>().mode);
+  for_width(y.dtype, [&]<class T>() { pad<T>(c, margins, c.has_input(2) ? *c.input(2).as<T>() : T()); });
 }
 
 /// The size of an axis of n elements with its margins.

@@ -189,7 +189,7 @@ TEST(Reduce, Integers) {
 TEST(ArgReduce, FirstAndLastOfEqualElements) {
   for_each_isa([&] {
     for (int64_t n : {1, 5, 16, 33, 100}) {
-      for (int64_t inner : {1, 3}) {
+      for (int64_t inner : {1, 3, 19, 300}) {
         std::vector<float> x(static_cast<size_t>(2 * n * inner));
         for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i * 7 % 5);
         if (n == 33) x[40] = kNan;

@@ -1,4 +1,4 @@
-// Tests of scan.h and pad.h against twins written by the definition.
+// Tests of scan.h against twins written by the definition.
 #include "kernels/scan.h"
 
 #include <gtest/gtest.h>
@@ -8,7 +8,6 @@
 #include <cstring>
 #include <limits>
 
-#include "kernels/pad.h"
 #include "lanes.h"
 
 namespace sdx::kernels {
@@ -83,50 +82,6 @@ TEST(TopK, NanIsLargest) {
   top_k(false, 2, x, {3, 1}, values, indices, 0, 1);
   EXPECT_EQ(indices[0], 0);
   EXPECT_EQ(indices[1], 2);
-}
-
-/// Source of position i on an axis of n, by walking one step at a time; -1 is the constant.
-int64_t walk(PadMode mode, int64_t i, int64_t n) {
-  if (i >= 0 && i < n) return i;
-  if (mode == PadMode::kConstant) return -1;
-  if (mode == PadMode::kEdge) return i < 0 ? 0 : n - 1;
-  if (mode == PadMode::kWrap) return ((i % n) + n) % n;
-  if (n == 1) return 0;
-  while (i < 0 || i >= n) i = i < 0 ? -i : 2 * (n - 1) - i;
-  return i;
-}
-
-TEST(Pad, EveryModeOnEveryAxis) {
-  const int pads[][6] = {
-      {1, 2, 3, 0, 1, 2}, {0, 0, 0, 0, 0, 0}, {-1, 1, -2, 0, -1, 1}, {4, 0, 7, 5, 3, 9}, {0, -3, 0, 0, 0, -5}};
-  const std::array<int64_t, kMaxRank> in = {2, 3, 5};
-  for (int bytes : {1, 4, 8}) {
-    std::vector<uint8_t> x(30 * bytes);
-    for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<uint8_t>(i + 1);
-    const std::vector<uint8_t> value(bytes, 0xCC);
-    for (PadMode mode : {PadMode::kConstant, PadMode::kReflect, PadMode::kEdge, PadMode::kWrap}) {
-      for (const auto& p : pads) {
-        PadShape shape{3, in, {}, {}};
-        for (int d = 0; d < 3; ++d) {
-          shape.before[d] = p[d];
-          shape.out[d] = in[d] + p[d] + p[d + 3];
-        }
-        const int64_t n = shape.rows() * shape.out[2];
-        std::vector<uint8_t> y(n * bytes), expected(n * bytes);
-        for (int64_t r = 0; r < shape.rows(); ++r) pad(mode, shape, x.data(), y.data(), value.data(), bytes, r, r + 1);
-        for (int64_t i = 0; i < n; ++i) {
-          const int64_t at[] = {i / shape.out[2] / shape.out[1], i / shape.out[2] % shape.out[1], i % shape.out[2]};
-          int64_t offset = 0;
-          for (int d = 0; d < 3 && offset >= 0; ++d) {
-            const int64_t k = walk(mode, at[d] - shape.before[d], in[d]);
-            offset = k < 0 ? -1 : offset * in[d] + k;
-          }
-          std::memcpy(&expected[i * bytes], offset < 0 ? value.data() : &x[offset * bytes], bytes);
-        }
-        EXPECT_EQ(y, expected) << static_cast<int>(mode) << " " << bytes;
-      }
-    }
-  }
 }
 
 }  // namespace
