@@ -87,6 +87,10 @@ class GraphWriter:
     def output(self, name, element_type, dims):
         self.outputs.append(value_info(name, element_type, dims))
 
+    def output_of_any_type(self, name):
+        """An output whose type and shape are left to inference."""
+        self.outputs.append(blob(1, name))
+
     def model(self, opset, producer):
         """The ModelProto's bytes, of IR version 8."""
         graph = b"".join(blob(1, n) for n in self.nodes) + blob(2, self.name)
