@@ -105,8 +105,16 @@ HWY_INLINE void merge_rows(const Data<T>& data, const T* plane, int64_t z, int64
 template <int kStride, class T>
 HWY_INLINE V<T> load_every(const T* from) {
   const Tag<T> d;
-  if constexpr (kStride == 1) return hn::LoadU(d, from);
-  return hn::ConcatEven(d, hn::LoadU(d, from + hn::Lanes(d)), hn::LoadU(d, from));
+  const size_t lanes = hn::Lanes(d);
+  if constexpr (kStride == 1) {
+    return hn::LoadU(d, from);
+  } else if constexpr (kStride == 3) {
+    V<T> first, second, third;
+    hn::LoadInterleaved3(d, from, first, second, third);
+    return first;
+  } else {
+    return hn::ConcatEven(d, load_every<kStride / 2>(from + kStride / 2 * lanes), load_every<kStride / 2>(from));
+  }
 }
 
 template <int kStride, class Op, class T>
@@ -145,14 +153,16 @@ HWY_INLINE void merge_columns_apart(const Data<T>& data, const Op& op, T* to) {
   }
 }
 
-/// On either side of the line, so that whole vectors of every second element may hang over its ends.
-int64_t margin_bytes() { return 2 * static_cast<int64_t>(hn::Lanes(Tag<uint8_t>())); }
+/// On either side of the line, so that whole vectors of every fourth element may hang over its ends.
+int64_t margin_bytes() { return 4 * static_cast<int64_t>(hn::Lanes(Tag<uint8_t>())); }
 
 template <class Op, class T>
 HWY_INLINE void merge_columns_of(const Data<T>& data, const Op& op, T* to) {
   switch (data.shape.stride[2]) {
     case 1: return merge_columns<1>(data, op, to);
     case 2: return merge_columns<2>(data, op, to);
+    case 3: return merge_columns<3>(data, op, to);
+    case 4: return merge_columns<4>(data, op, to);
     default: return merge_columns_apart(data, op, to);
   }
 }

@@ -149,25 +149,39 @@ void resize_axis_f64(const double* x, double* y, const ResizeTable<double>& t, i
   resize_axis_of(x, y, t, inner, begin, end);
 }
 
+/// One row, which is written `copies` times.
 template <class T>
-HWY_INLINE void nearest(const void* from, int64_t in, const ResizeIndex<sizeof(T)>* index, int64_t out, void* to) {
-  const T* x = static_cast<const T*>(from);
-  T* y = static_cast<T*>(to);
+HWY_INLINE void nearest_row(const ResizeNearest<sizeof(T)>& maps, const T* x, T* y, int64_t copies) {
   const int64_t lanes = Sources<T>::lanes();
-  for (int64_t j = 0; j < out; j += lanes) {
-    const int64_t n = std::min(lanes, out - j);
+  const auto* index = maps.column;
+  for (int64_t j = 0; j < maps.out; j += lanes) {
+    const int64_t n = std::min(lanes, maps.out - j);
     const auto [low, high] = std::minmax<int64_t>({index[j], index[j + n - 1]});
     if (Sources<T>::fits(low, high)) {
-      store_lanes<T>(Sources<T>(x, in, low, high).at(index + j), y + j, n);
+      const LaneVec<T> v = Sources<T>(x, maps.in, low, high).at(index + j);
+      for (int64_t i = 0; i < copies; ++i) store_lanes<T>(v, y + i * maps.out + j, n);
     } else {
-      for (int64_t k = j; k < j + n; ++k) y[k] = x[index[k]];
+      for (int64_t k = j; k < j + n; ++k) {
+        for (int64_t i = 0; i < copies; ++i) y[i * maps.out + k] = x[index[k]];
+      }
     }
   }
 }
 
-#define SDX_NEAREST(bytes, T)                                                                                  \
-  void nearest_##bytes(const void* from, int64_t in, const ResizeIndex<bytes>* index, int64_t out, void* to) { \
-    nearest<T>(from, in, index, out, to);                                                                      \
+template <class T>
+HWY_INLINE void nearest(const ResizeNearest<sizeof(T)>& maps, const void* from, void* to, int64_t begin, int64_t end) {
+  for (int64_t r = begin; r < end;) {
+    int64_t next = r + 1;
+    while (next < end && maps.row[next] == maps.row[r]) ++next;
+    nearest_row<T>(maps, static_cast<const T*>(from) + maps.row[r] * maps.in,
+                   static_cast<T*>(to) + (r - begin) * maps.out, next - r);
+    r = next;
+  }
+}
+
+#define SDX_NEAREST(bytes, T)                                                                                      \
+  void nearest_##bytes(const ResizeNearest<bytes>& maps, const void* from, void* to, int64_t begin, int64_t end) { \
+    nearest<T>(maps, from, to, begin, end);                                                                        \
   }
 SDX_NEAREST(1, uint8_t)
 SDX_NEAREST(2, uint16_t)
@@ -197,11 +211,11 @@ void resize_axis<double>(const double* x, double* y, const ResizeTable<double>& 
   HWY_DYNAMIC_DISPATCH(resize_axis_f64)(x, y, table, inner, begin, end);
 }
 
-#define SDX_NEAREST(bytes)                                                                                           \
-  HWY_EXPORT(nearest_##bytes);                                                                                       \
-  template <>                                                                                                        \
-  void resize_nearest<bytes>(const void* from, int64_t in, const ResizeIndex<bytes>* index, int64_t out, void* to) { \
-    HWY_DYNAMIC_DISPATCH(nearest_##bytes)(from, in, index, out, to);                                                 \
+#define SDX_NEAREST(bytes)                                                                                        \
+  HWY_EXPORT(nearest_##bytes);                                                                                    \
+  template <>                                                                                                     \
+  void resize_nearest(const ResizeNearest<bytes>& maps, const void* from, void* to, int64_t begin, int64_t end) { \
+    HWY_DYNAMIC_DISPATCH(nearest_##bytes)(maps, from, to, begin, end);                                            \
   }
 SDX_NEAREST(1)
 SDX_NEAREST(2)

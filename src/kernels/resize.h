@@ -28,9 +28,17 @@ struct ResizeTable {
 template <class T>
 void resize_axis(const T* x, T* y, const ResizeTable<T>& table, int64_t inner, int64_t begin, int64_t end);
 
-/// to[j] = from[index[j]] for j in [0, out); index is monotone, and padded to resize_row(out). `in` elements lie at
-/// `from`. kBytes, the size of an element, is 1, 2, 4 or 8.
+/// The two innermost axes of a copy to the nearest: rows of `in` elements become rows of `out`. Both maps are monotone;
+/// column is padded to resize_row(out). kBytes, the size of an element, is 1, 2, 4 or 8.
 template <int kBytes>
-void resize_nearest(const void* from, int64_t in, const ResizeIndex<kBytes>* index, int64_t out, void* to);
+struct ResizeNearest {
+  int64_t in, out;
+  const ResizeIndex<kBytes>* row;
+  const ResizeIndex<kBytes>* column;
+};
+
+/// Rows [begin, end) of a plane, `to` being where the first of them goes: to[r - begin][j] = from[row[r]][column[j]].
+template <int kBytes>
+void resize_nearest(const ResizeNearest<kBytes>& maps, const void* from, void* to, int64_t begin, int64_t end);
 
 }  // namespace sdx::kernels

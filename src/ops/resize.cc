@@ -260,32 +260,40 @@ void extrapolate(const RunContext& c, const Outside& outside) {
   }
 }
 
+/// Rows [begin, end) of a plane by the maps of its two axes, the first of them to `to`.
+template <class T>
+void copy_rows(const kernels::ResizeNearest<sizeof(T)>& maps, const T* from, T* to, int64_t begin, int64_t end) {
+  if constexpr (std::is_integral_v<T>) {
+    kernels::resize_nearest(maps, from, to, begin, end);
+  } else {
+    for (int64_t r = begin; r < end; ++r) {
+      const T* row = from + maps.row[r] * maps.in;
+      to = std::transform(maps.column, maps.column + maps.out, to, [&](auto column) { return row[column]; });
+    }
+  }
+}
+
 /// Copies by a map of positions for each axis.
 template <class T, class Maps>
 void copy_nearest(const RunContext& c, const Maps& maps) {
   const ConstView x = c.input(0);
   const View y = c.output(0);
-  const auto last = static_cast<size_t>(y.rank() - 1);
-  const int64_t line = y.extents[y.rank() - 1], in = x.extents[x.rank() - 1];
+  const int last = y.rank() - 1;
+  const int64_t line = y.extents[last], rows = last > 0 ? y.extents[last - 1] : 1;
+  const kernels::ResizeIndex<sizeof(T)> first_row = 0;
+  const auto* row = last > 0 ? maps[static_cast<size_t>(last - 1)] : &first_row;
+  const kernels::ResizeNearest<sizeof(T)> plane{x.extents[last], line, row, maps[static_cast<size_t>(last)]};
   const Strides strides = strides_of(x.extents);
   c.parallel().run(y.count() / line, grain_for(line), [&](int64_t begin, int64_t end, int) {
-    int64_t previous = -1;
-    for (int64_t i = begin; i < end; ++i) {
-      int64_t from = 0, rest = i;
-      for (size_t d = last; d-- > 0;) {
-        const int64_t extent = y.extents[static_cast<int>(d)];
-        from += maps[d][rest % extent] * strides[d];
-        rest /= extent;
+    while (begin < end) {
+      int64_t from = 0, rest = begin / rows;
+      for (int d = last - 2; d >= 0; --d) {
+        from += maps[static_cast<size_t>(d)][rest % y.extents[d]] * strides[static_cast<size_t>(d)];
+        rest /= y.extents[d];
       }
-      T* to = y.as<T>() + i * line;
-      if (from == previous) {
-        std::copy_n(to - line, line, to);
-      } else if constexpr (std::is_integral_v<T>) {
-        kernels::resize_nearest<sizeof(T)>(x.as<T>() + from, in, maps[last], line, to);
-      } else {
-        for (int64_t k = 0; k < line; ++k) to[k] = x.as<T>()[from + maps[last][k]];
-      }
-      previous = from;
+      const int64_t r = begin % rows, n = std::min(end - begin, rows - r);
+      copy_rows<T>(plane, x.as<T>() + from, y.as<T>() + begin * line, r, r + n);
+      begin += n;
     }
   });
 }

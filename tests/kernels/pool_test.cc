@@ -43,6 +43,8 @@ const std::vector<PoolShape> kShapes = {
     make({3, 5}, {1, 40}, {1, 1}, {1, 3}, 70, 60, false),
     make({2, 3}, {2, 2}, {2, 2}, {1, 2}, 9, 9, false),
     make({6, 100}, {5, 5}, {5, 5}, {1, 1}, 2, 2, true),
+    make({7, 300}, {3, 4}, {2, 3}, {1, 2}, 2, 1, true),
+    make({301}, {6}, {4}, {1}, 2, 2, true),
 };
 
 // Calls inside(flat index) for the elements of the window of output `o`.

@@ -93,15 +93,20 @@ TEST(Resize, WeighsSources) {
 
 template <int kBytes>
 void check_nearest(const Axis& axis) {
-  std::vector<ResizeIndex<kBytes>> index;
-  for (int64_t j = 0; j < axis.out; ++j) index.push_back(static_cast<ResizeIndex<kBytes>>(source(axis, j)));
-  index = padded(index);
-  std::vector<uint8_t> x(static_cast<size_t>(axis.in * kBytes)), y(static_cast<size_t>(axis.out * kBytes) + 1, 0xCC);
+  using Index = ResizeIndex<kBytes>;
+  std::vector<Index> column;
+  for (int64_t j = 0; j < axis.out; ++j) column.push_back(static_cast<Index>(source(axis, j)));
+  column = padded(column);
+  const Index row[] = {0, 0, 1, 3, 3, 3, 2};
+  std::vector<uint8_t> x(static_cast<size_t>(4 * axis.in * kBytes)), y(7 * axis.out * kBytes + 1, 0xCC);
   for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<uint8_t>(i * 37 % 251);
-  resize_nearest<kBytes>(x.data(), axis.in, index.data(), axis.out, y.data());
-  for (int64_t j = 0; j < axis.out; ++j) {
-    ASSERT_EQ(std::memcmp(&y[j * kBytes], &x[source(axis, j) * kBytes], kBytes), 0)
-        << axis.in << " to " << axis.out << ", " << kBytes << " bytes at " << j;
+  const ResizeNearest<kBytes> maps{axis.in, axis.out, row, column.data()};
+  resize_nearest(maps, x.data(), y.data(), 0, 4);
+  resize_nearest(maps, x.data(), &y[4 * axis.out * kBytes], 4, 7);
+  for (int64_t i = 0; i < 7 * axis.out; ++i) {
+    const int64_t from = row[i / axis.out] * axis.in + source(axis, i % axis.out);
+    ASSERT_EQ(std::memcmp(&y[i * kBytes], &x[from * kBytes], kBytes), 0)
+        << axis.in << " to " << axis.out << ", " << kBytes << " bytes at " << i;
   }
   EXPECT_EQ(y.back(), 0xCC);
 }
