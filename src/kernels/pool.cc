@@ -73,33 +73,37 @@ struct Data {
   const PoolShape& shape;
   const T* x;
   T* y;
-  T* line;  ///< element 0 of a row, between the margins
+  T* line;        ///< element 0 of the first of kPoolRows lines, between their margins
+  int64_t pitch;  ///< from one line to the next
 };
 
-/// The rows of the windows of output row (z, y), from `plane`, merged into the line.
+/// The rows of the windows of output row (z, y), from `plane`, merged into a line.
 template <class Op, class T>
-HWY_INLINE void merge_rows(const Data<T>& data, const T* plane, int64_t z, int64_t y) {
-  const PoolShape& s = data.shape;
+HWY_INLINE void merge_rows(const PoolShape& s, const T* plane, int64_t z, int64_t y, T* line) {
   const Tag<T> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d)), width = s.in[2];
   const Taps planes = taps_at(s, 0, z, 1), rows = taps_at(s, 1, y, 1);
-  const auto merged = [&](auto load) {
+  const int64_t z_step = s.dilation[0] * s.in[1] * width, y_step = s.dilation[1] * width;
+  const int64_t z_count = planes.last - planes.first, y_count = rows.last - rows.first;
+  const int64_t offset = (planes.start * s.in[1] + rows.start) * width + planes.first * z_step + rows.first * y_step;
+  const T* first = z_count * y_count > 0 ? plane + offset : plane;
+  const auto merged = [&](int64_t c, auto load) {
     V<T> acc = hn::Set(d, Op::kNeutral);
-    for (int64_t i = planes.first; i < planes.last; ++i) {
-      const T* from = plane + (planes.start + i * s.dilation[0]) * s.in[1] * width;
-      for (int64_t j = rows.first; j < rows.last; ++j) {
-        acc = Op::merge(d, acc, load(from + (rows.start + j * s.dilation[1]) * width));
-      }
+    const T* from = first + c;
+    for (int64_t i = 0; i < z_count; ++i, from += z_step) {
+      const T* at = from;
+      for (int64_t j = 0; j < y_count; ++j, at += y_step) acc = Op::merge(d, acc, load(at));
     }
     return acc;
   };
   int64_t c = 0;
   for (; c + lanes <= width; c += lanes) {
-    hn::StoreU(merged([&](const T* p) { return hn::LoadU(d, p + c); }), d, data.line + c);
+    hn::StoreU(merged(c, [&](const T* p) { return hn::LoadU(d, p); }), d, line + c);
   }
   if (c == width) return;
   const size_t rest = static_cast<size_t>(width - c);
-  store_partial(merged([&](const T* p) { return load_partial(d, p + c, rest); }), d, data.line + c, rest);
+  // The margin stays neutral.
+  hn::StoreU(merged(c, [&](const T* p) { return load_partial(d, p, rest, Op::kNeutral); }), d, line + c);
 }
 
 template <int kStride, class T>
@@ -117,39 +121,50 @@ HWY_INLINE V<T> load_every(const T* from) {
   }
 }
 
+/// `count` output rows, from `to` on.
 template <int kStride, class Op, class T>
-HWY_INLINE void merge_columns(const Data<T>& data, const Op& op, T* to) {
+HWY_INLINE void merge_columns(const Data<T>& data, const Op* ops, int64_t count, T* to) {
   const PoolShape& s = data.shape;
   const Tag<T> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t c = 0; c < s.out[2]; c += lanes) {
     const Taps taps = taps_at(s, 2, c, lanes * kStride);
-    V<T> acc = hn::Set(d, Op::kNeutral);
+    V<T> acc[kPoolRows];
+    for (int64_t i = 0; i < kPoolRows; ++i) acc[i] = hn::Set(d, Op::kNeutral);
     for (int64_t t = taps.first; t < taps.last; ++t) {
-      acc = Op::merge(d, acc, load_every<kStride>(data.line + taps.start + t * s.dilation[2]));
+      const T* from = data.line + taps.start + t * s.dilation[2];
+      for (int64_t i = 0; i < kPoolRows; ++i) {
+        acc[i] = Op::merge(d, acc[i], load_every<kStride>(from + i * data.pitch));
+      }
     }
     const int64_t n = std::min(lanes, s.out[2] - c);
-    acc = op.finish(acc, c, n);
-    if (n == lanes) {
-      hn::StoreU(acc, d, to + c);
-    } else {
-      store_partial(acc, d, to + c, static_cast<size_t>(n));
+    for (int64_t i = 0; i < kPoolRows; ++i) {
+      if (i >= count) break;
+      const V<T> result = ops[i].finish(acc[i], c, n);
+      T* at = to + i * s.out[2] + c;
+      if (n == lanes) {
+        hn::StoreU(result, d, at);
+      } else {
+        store_partial(result, d, at, static_cast<size_t>(n));
+      }
     }
   }
 }
 
 /// For any stride, one result at a time.
 template <class Op, class T>
-HWY_INLINE void merge_columns_apart(const Data<T>& data, const Op& op, T* to) {
+HWY_INLINE void merge_columns_apart(const Data<T>& data, const Op* ops, int64_t count, T* to) {
   const PoolShape& s = data.shape;
   const hn::CappedTag<T, 1> d;
   for (int64_t c = 0; c < s.out[2]; ++c) {
     const Taps taps = taps_at(s, 2, c, 1);
-    auto acc = hn::Set(d, Op::kNeutral);
-    for (int64_t t = taps.first; t < taps.last; ++t) {
-      acc = Op::merge(d, acc, hn::LoadU(d, data.line + taps.start + t * s.dilation[2]));
+    for (int64_t i = 0; i < count; ++i) {
+      auto acc = hn::Set(d, Op::kNeutral);
+      for (int64_t t = taps.first; t < taps.last; ++t) {
+        acc = Op::merge(d, acc, hn::LoadU(d, data.line + i * data.pitch + taps.start + t * s.dilation[2]));
+      }
+      to[i * s.out[2] + c] = ops[i].finish(hn::GetLane(acc), c);
     }
-    to[c] = op.finish(hn::GetLane(acc), c);
   }
 }
 
@@ -157,49 +172,44 @@ HWY_INLINE void merge_columns_apart(const Data<T>& data, const Op& op, T* to) {
 int64_t margin_bytes() { return 4 * static_cast<int64_t>(hn::Lanes(Tag<uint8_t>())); }
 
 template <class Op, class T>
-HWY_INLINE void merge_columns_of(const Data<T>& data, const Op& op, T* to) {
+HWY_INLINE void merge_columns_of(const Data<T>& data, const Op* ops, int64_t count, T* to) {
   switch (data.shape.stride[2]) {
-    case 1: return merge_columns<1>(data, op, to);
-    case 2: return merge_columns<2>(data, op, to);
-    case 3: return merge_columns<3>(data, op, to);
-    case 4: return merge_columns<4>(data, op, to);
-    default: return merge_columns_apart(data, op, to);
+    case 1: return merge_columns<1>(data, ops, count, to);
+    case 2: return merge_columns<2>(data, ops, count, to);
+    case 3: return merge_columns<3>(data, ops, count, to);
+    case 4: return merge_columns<4>(data, ops, count, to);
+    default: return merge_columns_apart(data, ops, count, to);
   }
 }
 
 template <class Op, class T>
 HWY_INLINE void pool_rows(Data<T> data, Op op, int64_t begin, int64_t end) {
   const PoolShape& s = data.shape;
-  const int64_t margin = margin_bytes() / static_cast<int64_t>(sizeof(T)), pitch = s.in[2] + margin;
-  std::fill_n(data.line, margin + kPoolRows * pitch, Op::kNeutral);
+  const int64_t margin = margin_bytes() / static_cast<int64_t>(sizeof(T)), in_plane = s.in[0] * s.in[1] * s.in[2];
+  data.pitch = s.in[2] + margin;
+  std::fill_n(data.line, margin + kPoolRows * data.pitch, Op::kNeutral);
   data.line += margin;
-  T* const lines = data.line;
-  const int64_t in_plane = s.in[0] * s.in[1] * s.in[2];
   int64_t plane = begin / (s.out[0] * s.out[1]), z = begin / s.out[1] % s.out[0], y = begin % s.out[1];
   for (int64_t row = begin; row < end; row += kPoolRows) {
     const int64_t count = std::min(kPoolRows, end - row);
-    Op finishing[kPoolRows];
+    Op ops[kPoolRows];
     for (int64_t i = 0; i < count; ++i) {
-      data.line = lines + i * pitch;
-      merge_rows<Op>(data, data.x + plane * in_plane, z, y);
-      finishing[i] = op;
-      finishing[i].enter_row(z, y);
+      merge_rows<Op>(s, data.x + plane * in_plane, z, y, data.line + i * data.pitch);
+      ops[i] = op;
+      ops[i].enter_row(z, y);
       if (++y < s.out[1]) continue;
       y = 0;
       if (++z < s.out[0]) continue;
       z = 0;
       ++plane;
     }
-    for (int64_t i = 0; i < count; ++i) {
-      data.line = lines + i * pitch;
-      merge_columns_of(data, finishing[i], data.y + (row + i) * s.out[2]);
-    }
+    merge_columns_of(data, ops, count, data.y + row * s.out[2]);
   }
 }
 
 #define SDX_MAX_POOL(T, name)                                                                              \
   void max_pool_##name(const PoolShape& shape, const T* x, T* y, T* scratch, int64_t begin, int64_t end) { \
-    pool_rows(Data<T>{shape, x, y, scratch}, Largest<T>(), begin, end);                                    \
+    pool_rows(Data<T>{shape, x, y, scratch, 0}, Largest<T>(), begin, end);                                 \
   }
 SDX_MAX_POOL(float, f32)
 SDX_MAX_POOL(double, f64)
@@ -210,7 +220,7 @@ SDX_MAX_POOL(uint8_t, u8)
 #define SDX_MEAN_POOL(T, name)                                                                             \
   void mean_pool_##name(const PoolShape& shape, const PoolCounts<T>& counts, const T* x, T* y, T* scratch, \
                         int64_t begin, int64_t end) {                                                      \
-    pool_rows(Data<T>{shape, x, y, scratch}, Mean<T>{counts}, begin, end);                                 \
+    pool_rows(Data<T>{shape, x, y, scratch, 0}, Mean<T>{counts}, begin, end);                              \
   }
 SDX_MEAN_POOL(float, f32)
 SDX_MEAN_POOL(double, f64)

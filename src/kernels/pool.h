@@ -17,7 +17,7 @@ struct PoolShape {
   int64_t out[3] = {1, 1, 1};
 };
 
-/// Output rows whose inputs are merged before any result is made, so that no load waits for the store just before it.
+/// Output rows that are made together: no load waits for the store just before it.
 inline constexpr int64_t kPoolRows = 4;
 
 /// Elements of `bytes` bytes of scratch memory that a call needs for itself.
