@@ -59,7 +59,9 @@ struct Taps {
 
   Taps(const Geometry& g, int axis, int64_t out) : start(out * g.stride[axis] - g.pad[axis]), step(g.dilation[axis]) {
     const auto below = [&](int64_t limit) {  // taps at positions < limit
-      return limit <= start ? 0 : std::min(g.kernel[axis], (limit - start + step - 1) / step);
+      if (limit <= start) return int64_t{0};
+      const bool all = limit - start > (g.kernel[axis] - 1) * step;
+      return all ? g.kernel[axis] : (limit - start + step - 1) / step;
     };
     first = below(0);
     last = std::max(first, below(g.in[axis]));
