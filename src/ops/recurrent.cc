@@ -180,8 +180,10 @@ class Pass {
     auto pack_rows = [&](int64_t first, int64_t count) -> const std::byte* {
       if (count == 0 || hidden_ == 0) return nullptr;
       auto* to = c_.scratch<std::byte>(static_cast<int64_t>(kernels::gemm_packed_bytes(hidden_, count, type)));
-      kernels::gemm_pack_b({r + first * hidden_, type, 1, hidden_}, hidden_, count, type, 0,
-                           kernels::gemm_panels(count), to);
+      const int64_t panels = kernels::gemm_panels(count);
+      c_.parallel().run(panels, grain_for(hidden_ * count / panels), [&](int64_t begin, int64_t end, int) {
+        kernels::gemm_pack_b({r + first * hidden_, type, 1, hidden_}, hidden_, count, type, begin, end, to);
+      });
       return to;
     };
     packed_ = pack_rows(0, split_rows_);
