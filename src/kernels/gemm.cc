@@ -304,11 +304,12 @@ GemmPlan gemm_plan(const Gemm& gemm, int threads) {
   if (keeps_own_rows(gemm, threads)) plan.row_blocks = round_up(plan.row_blocks, threads);
   plan.row_block = ceil_div(gemm.m, plan.row_blocks);
   plan.row_blocks = ceil_div(gemm.m, plan.row_block);
-  // A tile is worth at least this many multiply-adds, and wide enough to pay for packing its rows.
-  constexpr int64_t kWork = 128 * 1024;
+  // A tile is worth at least this many multiply-adds, and wide enough to pay for packing its rows. Those of a single
+  // row take longer: each waits for a weight of its own.
+  const int64_t least = gemm.m == 1 ? 32 * 1024 : 128 * 1024;
   const int64_t work = plan.row_block * std::max<int64_t>(gemm.k, 1) * width;
   const int64_t narrowest = gemm.packed_b == nullptr && plan.row_block >= 32 ? 512 : 128;
-  int64_t fewest = std::max(ceil_div(kWork, work), ceil_div(narrowest, width));
+  int64_t fewest = std::max(ceil_div(least, work), ceil_div(narrowest, width));
   fewest = std::min(round_up(fewest, kGemmMaxPanels), panels);
   if (gemm.packed_b != nullptr && panels < 2 * fewest) {
     // Too narrow to be cut by columns.

@@ -1,4 +1,4 @@
-// Pool: largest, mean and p-norm over windows of one to three spatial dimensions.
+// Pool: largest and mean values of windows of one to three spatial dimensions.
 #pragma once
 
 #include <cstdint>
@@ -14,45 +14,31 @@ struct PoolShape {
   int64_t stride[3] = {1, 1, 1};
   int64_t dilation[3] = {1, 1, 1};
   int64_t pad_begin[3] = {0, 0, 0};
-  int64_t pad_end[3] = {0, 0, 0};
   int64_t out[3] = {1, 1, 1};
 };
 
-/// Largest value of each window; a window without input gives -infinity or the least integer, and index -1. NaN never
-/// wins against another value. `indices` (or null) receives the flat index into X of the first of the largest values,
-/// as if each plane were stored with its first spatial dimension fastest where column_major. Computes planes [begin,
-/// end); y may not overlap x.
-template <class T>
-struct MaxPool {
-  PoolShape shape;
-  const T* x = nullptr;
-  T* y = nullptr;
-  int64_t* indices = nullptr;
-  bool column_major = false;
-};
-void max_pool(const MaxPool<float>& pool, int64_t begin, int64_t end);
-void max_pool(const MaxPool<double>& pool, int64_t begin, int64_t end);
-void max_pool(const MaxPool<int8_t>& pool, int64_t begin, int64_t end);
-void max_pool(const MaxPool<uint8_t>& pool, int64_t begin, int64_t end);
+/// Output rows that are made together: no load waits for the store just before it.
+inline constexpr int64_t kPoolRows = 4;
 
-/// What a sum over a window becomes.
-enum class PoolSum : uint8_t {
-  kMean,        ///< sum / number of inputs in the window
-  kMeanPadded,  ///< sum / number of positions of the window within input and padding (count_include_pad)
-  kNorm,        ///< (sum |x|^p)^(1/p)
+/// Elements of `bytes` bytes of scratch memory that a call needs for itself.
+int64_t pool_scratch(const PoolShape& shape, int bytes);
+
+/// Largest value of each window, NaN where it holds one; a window without input gives -infinity or the least integer,
+/// and of zeros either sign may stand. Computes the output rows [begin, end) of planes * out[0] * out[1]; y may not
+/// overlap x. T is float, double, int8_t or uint8_t.
+template <class T>
+void max_pool(const PoolShape& shape, const T* x, T* y, T* scratch, int64_t begin, int64_t end);
+
+/// How many positions each window counts along each axis: counts.axis[i][out[i]].
+template <class T>
+struct PoolCounts {
+  const T* axis[3] = {};
 };
 
-/// Means and norms; an empty window gives 0/0 for means, 0 for norms. Sums run in the order of the kernel; relative
-/// error (for means: of sum |x|) <= kernel volume x eps. Computes planes [begin, end); y may not overlap x.
+/// Sum of each window by the product of its counts (by 1 where that is 0). Columns are summed before rows; error
+/// relative to the mean of |x| <= kernel volume x eps. Otherwise as max_pool; T is float or double.
 template <class T>
-struct SumPool {
-  PoolShape shape;
-  PoolSum kind = PoolSum::kMean;
-  int64_t p = 2;
-  const T* x = nullptr;
-  T* y = nullptr;
-};
-void sum_pool(const SumPool<float>& pool, int64_t begin, int64_t end);
-void sum_pool(const SumPool<double>& pool, int64_t begin, int64_t end);
+void mean_pool(const PoolShape& shape, const PoolCounts<T>& counts, const T* x, T* y, T* scratch, int64_t begin,
+               int64_t end);
 
 }  // namespace sdx::kernels

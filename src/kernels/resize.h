@@ -1,78 +1,44 @@
-// Resize: where each result element comes from along one axis, and the interpolation of one axis after another.
+// Resize: copying and interpolating the elements of an axis by tables.
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 namespace sdx::kernels {
 
-/// coordinate_transformation_mode of Resize.
-enum class ResizeCoordinates : uint8_t {
-  kHalfPixel,
-  kHalfPixelSymmetric,
-  kPytorchHalfPixel,
-  kAlignCorners,
-  kAsymmetric,
-  kTfCropAndResize,
-  kTfHalfPixelForNearest,  ///< of opset 11 alone
-};
+/// Indices along an axis, as wide as the elements where those are wider than them.
+template <int kBytes>
+using ResizeIndex = std::conditional_t<kBytes == 8, int64_t, int32_t>;
 
-/// nearest_mode of Resize; kSimple is that of Upsample and Resize-10: down where the scale is at least 1, else up.
-enum class ResizeNearest : uint8_t { kRoundPreferFloor, kRoundPreferCeil, kFloor, kCeil, kSimple };
+/// Length of the rows of a table for an axis of `out` results; what follows the first `out` repeats the last of them.
+int64_t resize_row(int64_t out);
 
-enum class ResizeFilter : uint8_t { kLinear, kCubic };
-
-/// One axis of a resize.
-struct ResizeAxis {
-  int64_t in = 1;
-  int64_t out = 1;
-  double scale = 1;  ///< as the model gives it, or out / in
-  ResizeCoordinates coordinates = ResizeCoordinates::kHalfPixel;
-  double roi_begin = 0;  ///< normalised, for kTfCropAndResize
-  double roi_end = 1;
-};
-
-/// Coordinate on the source axis of element i of the result (the standard's formulas for Resize, in double).
-double source_coordinate(const ResizeAxis& axis, int64_t i);
-
-/// Source index of each element of the result: index[out], limited to the axis. Where `outside` and the coordinate lies
-/// beyond the source, -1: the extrapolation value stands there (kTfCropAndResize).
-void nearest_indices(const ResizeAxis& axis, ResizeNearest mode, bool outside, int64_t* index);
-
-struct ResizeKernel {
-  ResizeFilter filter = ResizeFilter::kLinear;
-  double cubic_a = -0.75;
-  bool exclude_outside = false;  ///< weights beyond the source are 0 and the others are scaled to sum 1
-  bool antialias = false;        ///< widens the filter where the axis shrinks
-  bool extrapolate = false;      ///< results whose coordinate lies outside get index -1 at their first tap
-};
-
-/// Taps that each result element has: 2 or 4, more where antialiasing widens the filter.
-int64_t resize_taps(const ResizeAxis& axis, const ResizeKernel& kernel);
-
-/// Source indices and weights: index[out, taps], weight[out, taps]; indices are limited to the axis. Weights sum to 1.
-void resize_weights(const ResizeAxis& axis, const ResizeKernel& kernel, int64_t* index, float* weight);
-
-/// The tables of one axis, as resize_weights writes them.
+/// The tables of one axis: result j mixes weight[t * row + j] of source index[t * row + j], 0 <= t < taps. index is
+/// monotone in j and in t.
+template <class T>
 struct ResizeTable {
-  int64_t in, out, taps;
-  const int64_t* index;
-  const float* weight;
-  float extrapolation = 0;
+  int64_t in, out, taps, row;
+  const ResizeIndex<sizeof(T)>* index;
+  const T* weight;
 };
 
 /// Interpolates the middle axis: y[o][j][i] = Σ_t weight[j][t] x[o][index[j][t]][i], x being [outer, in, inner] and y
-/// [outer, out, inner], for the rows o * out + j in [begin, end). A full resize applies this to each axis that changes,
-/// the innermost first. Rows of inner 1 form one line per o; they are split alike.
-void resize_axis(const float* x, float* y, const ResizeTable& table, int64_t inner, int64_t begin, int64_t end);
+/// [outer, out, inner]. Where inner is 1, for the lines o in [begin, end); else for the rows o * out + j in it. T is
+/// float or double.
+template <class T>
+void resize_axis(const T* x, T* y, const ResizeTable<T>& table, int64_t inner, int64_t begin, int64_t end);
 
-/// Nearest along the two innermost axes at once, for elements of `bytes` (1, 2, 4 or 8) bytes: y[o][r][c] =
-/// x[o][row[r]][col[c]], for the rows o * out_rows + r in [begin, end); -1 in either table gives `value`.
-struct ResizeNearest2 {
-  int64_t in_rows, in_cols, out_rows, out_cols;
-  const int64_t* row;
-  const int64_t* col;
-  const void* value = nullptr;
+/// The two innermost axes of a copy to the nearest: rows of `in` elements become rows of `out`. Both maps are monotone;
+/// column is padded to resize_row(out). kBytes, the size of an element, is 1, 2, 4 or 8.
+template <int kBytes>
+struct ResizeNearest {
+  int64_t in, out;
+  const ResizeIndex<kBytes>* row;
+  const ResizeIndex<kBytes>* column;
 };
-void resize_nearest(const ResizeNearest2& table, const void* x, void* y, int bytes, int64_t begin, int64_t end);
+
+/// Rows [begin, end) of a plane, `to` being where the first of them goes: to[r - begin][j] = from[row[r]][column[j]].
+template <int kBytes>
+void resize_nearest(const ResizeNearest<kBytes>& maps, const void* from, void* to, int64_t begin, int64_t end);
 
 }  // namespace sdx::kernels

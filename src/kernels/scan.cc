@@ -1,15 +1,18 @@
-// scan, top_k: line by line; top_k keeps a heap of the best in its outputs.
+// scan: lines one by one where they lie in one piece, else many neighbouring lines at a time.
 #include "kernels/scan.h"
 
-#include <cmath>
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 
-namespace sdx::kernels {
-namespace {
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace sdx::kernels::HWY_NAMESPACE {
 
 template <class T>
-auto wide(T x) {
+HWY_INLINE auto wide(T x) {
   if constexpr (std::is_integral_v<T>) {
     return static_cast<uint64_t>(x);
   } else if constexpr (std::is_floating_point_v<T>) {
@@ -20,7 +23,7 @@ auto wide(T x) {
 }
 
 template <class T, class Wide>
-T narrow(Wide x) {
+HWY_INLINE T narrow(Wide x) {
   if constexpr (std::is_same_v<T, Half>) {
     return to_half(x);
   } else if constexpr (std::is_same_v<T, BFloat16>) {
@@ -30,133 +33,84 @@ T narrow(Wide x) {
   }
 }
 
-template <class T>
-auto value_of(T x) {
-  if constexpr (std::is_arithmetic_v<T>) {
-    return x;
-  } else {
-    return to_float(x);
+template <bool kProduct, class Wide>
+HWY_INLINE Wide joined(Wide total, Wide v) {
+  return kProduct ? total * v : total + v;
+}
+
+template <bool kProduct, class T>
+HWY_INLINE void scan_line(ScanMode mode, const T* x, T* y, int64_t length) {
+  auto total = wide(T());
+  if (kProduct) total = 1;
+  for (int64_t i = 0; i < length; ++i) {
+    const int64_t at = mode.reverse ? length - 1 - i : i;
+    const auto before = total;
+    total = joined<kProduct>(total, wide(x[at]));
+    y[at] = narrow<T>(mode.exclusive ? before : total);
   }
 }
 
-/// Whether `a` comes before `b` among the largest (or smallest); NaN is larger than any number.
-template <class T>
-bool before(T a, T b, bool largest) {
-  const auto u = value_of(a), v = value_of(b);
-  if (largest) return u > v || (u != u && v == v);
-  return u < v || (u == u && v != v);
+/// The first `n` lines from x, at most kScanLines.
+template <bool kProduct, class T>
+HWY_INLINE void scan_lines(ScanMode mode, const T* x, T* y, LineShape shape, int64_t n) {
+  using Wide = decltype(wide(T()));
+  Wide buffers[2][kScanLines];
+  std::fill_n(buffers[0], n, kProduct ? Wide(1) : Wide(0));
+  for (int64_t i = 0; i < shape.length; ++i) {
+    const int64_t at = (mode.reverse ? shape.length - 1 - i : i) * shape.inner;
+    const Wide* totals = buffers[i % 2];
+    Wide* next = buffers[1 - i % 2];
+    // In two loops, neither of which reads one of x and y and writes the other: they may be the same.
+    for (int64_t k = 0; k < n; ++k) next[k] = joined<kProduct>(totals[k], wide(x[at + k]));
+    const Wide* results = mode.exclusive ? totals : next;
+    for (int64_t k = 0; k < n; ++k) y[at + k] = narrow<T>(results[k]);
+  }
 }
 
-/// The best elements so far as a heap with the worst on top, in two strided arrays.
-template <class T>
-class Heap {
- public:
-  Heap(T* values, int64_t* indices, int64_t stride, bool largest)
-      : values_(values), indices_(indices), stride_(stride), largest_(largest) {}
-
-  bool beats_worst(T value) const { return before(value, values_[0], largest_); }
-
-  void place(int64_t i, T value, int64_t index) {
-    values_[i * stride_] = value;
-    indices_[i * stride_] = index;
-  }
-
-  /// Lets the entry at `i` sink in a heap of `n`.
-  void sink(int64_t i, int64_t n) {
-    for (;;) {
-      int64_t worst = i;
-      for (int64_t child = 2 * i + 1; child <= 2 * i + 2 && child < n; ++child) {
-        if (worse(child, worst)) worst = child;
-      }
-      if (worst == i) return;
-      swap(i, worst);
-      i = worst;
+template <bool kProduct, class T>
+HWY_INLINE void scan_all(ScanMode mode, const T* x, T* y, LineShape shape, int64_t begin, int64_t end) {
+  for (int64_t line = begin; line < end;) {
+    const int64_t column = line % shape.inner, first = line / shape.inner * shape.length * shape.inner + column;
+    const int64_t n = std::min({end - line, shape.inner - column, kScanLines});
+    if (shape.inner == 1) {
+      scan_line<kProduct>(mode, x + first, y + first, shape.length);
+    } else {
+      scan_lines<kProduct>(mode, x + first, y + first, shape, n);
     }
-  }
-
-  void build(int64_t n) {
-    for (int64_t i = n / 2 - 1; i >= 0; --i) sink(i, n);
-  }
-
-  /// Turns the heap into a list, best first.
-  void sort(int64_t n) {
-    for (int64_t last = n - 1; last > 0; --last) {
-      swap(0, last);
-      sink(0, last);
-    }
-  }
-
- private:
-  bool worse(int64_t a, int64_t b) const {
-    const T u = values_[a * stride_], v = values_[b * stride_];
-    if (before(v, u, largest_)) return true;
-    if (before(u, v, largest_)) return false;
-    return indices_[a * stride_] > indices_[b * stride_];
-  }
-  void swap(int64_t a, int64_t b) {
-    std::swap(values_[a * stride_], values_[b * stride_]);
-    std::swap(indices_[a * stride_], indices_[b * stride_]);
-  }
-
-  T* values_;
-  int64_t* indices_;
-  int64_t stride_;
-  bool largest_;
-};
-
-}  // namespace
-
-template <class T>
-void scan(ScanMode mode, const T* x, T* y, LineShape shape, int64_t begin, int64_t end) {
-  for (int64_t line = begin; line < end; ++line) {
-    const int64_t first = line / shape.inner * shape.length * shape.inner + line % shape.inner;
-    auto total = wide(T());
-    if (mode.product) total = 1;
-    for (int64_t i = 0; i < shape.length; ++i) {
-      const int64_t at = first + (mode.reverse ? shape.length - 1 - i : i) * shape.inner;
-      const auto before_this = total;
-      const auto v = wide(x[at]);
-      total = mode.product ? total * v : total + v;
-      y[at] = narrow<T>(mode.exclusive ? before_this : total);
-    }
+    line += n;
   }
 }
 
 template <class T>
-void top_k(bool largest, int64_t k, const T* x, LineShape shape, T* values, int64_t* indices, int64_t begin,
-           int64_t end) {
-  if (k <= 0) return;
-  for (int64_t line = begin; line < end; ++line) {
-    const T* from = x + line / shape.inner * shape.length * shape.inner + line % shape.inner;
-    const int64_t to = line / shape.inner * k * shape.inner + line % shape.inner;
-    Heap<T> heap(values + to, indices + to, shape.inner, largest);
-    for (int64_t i = 0; i < k; ++i) heap.place(i, from[i * shape.inner], i);
-    heap.build(k);
-    for (int64_t i = k; i < shape.length; ++i) {
-      const T value = from[i * shape.inner];
-      if (!heap.beats_worst(value)) continue;
-      heap.place(0, value, i);
-      heap.sink(0, k);
-    }
-    heap.sort(k);
-  }
+HWY_INLINE void scan_of(ScanMode mode, const T* x, T* y, LineShape shape, int64_t begin, int64_t end) {
+  mode.product ? scan_all<true>(mode, x, y, shape, begin, end) : scan_all<false>(mode, x, y, shape, begin, end);
 }
 
-#define SDX_SCAN(T)                                                           \
-  template void scan<T>(ScanMode, const T*, T*, LineShape, int64_t, int64_t); \
-  template void top_k<T>(bool, int64_t, const T*, LineShape, T*, int64_t*, int64_t, int64_t);
-SDX_SCAN(float)
-SDX_SCAN(double)
-SDX_SCAN(Half)
-SDX_SCAN(BFloat16)
-SDX_SCAN(int8_t)
-SDX_SCAN(int16_t)
-SDX_SCAN(int32_t)
-SDX_SCAN(int64_t)
-SDX_SCAN(uint8_t)
-SDX_SCAN(uint16_t)
-SDX_SCAN(uint32_t)
-SDX_SCAN(uint64_t)
+#undef SDX_SCAN_TYPES
+#define SDX_SCAN_TYPES(each)                                                                                        \
+  each(float, f32) each(double, f64) each(Half, f16) each(BFloat16, bf16) each(int8_t, i8) each(int16_t, i16) each( \
+      int32_t, i32) each(int64_t, i64) each(uint8_t, u8) each(uint16_t, u16) each(uint32_t, u32) each(uint64_t, u64)
+#define SDX_SCAN(T, name)                                                                          \
+  void scan_##name(ScanMode mode, const T* x, T* y, LineShape shape, int64_t begin, int64_t end) { \
+    scan_of(mode, x, y, shape, begin, end);                                                        \
+  }
+SDX_SCAN_TYPES(SDX_SCAN)
+#undef SDX_SCAN
+
+}  // namespace sdx::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace sdx::kernels {
+
+#define SDX_SCAN(T, name)                                                                      \
+  HWY_EXPORT(scan_##name);                                                                     \
+  template <>                                                                                  \
+  void scan<T>(ScanMode mode, const T* x, T* y, LineShape shape, int64_t begin, int64_t end) { \
+    HWY_DYNAMIC_DISPATCH(scan_##name)(mode, x, y, shape, begin, end);                          \
+  }
+SDX_SCAN_TYPES(SDX_SCAN)
 #undef SDX_SCAN
 
 }  // namespace sdx::kernels
+#endif

@@ -19,6 +19,9 @@ struct ScanMode {
   bool reverse = false;    ///< from the end
 };
 
+/// Neighbouring lines, of one x[i / inner], that are best scanned by one call.
+inline constexpr int64_t kScanLines = 128;
+
 /// The running sums of the lines in [begin, end), in order; y may be x. float and the 16-bit types sum
 /// in double and round each result once; integers wrap. T is float, double, Half, BFloat16 or (u)int8 … (u)int64.
 template <class T>

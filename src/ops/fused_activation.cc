@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "kernels/unary.h"
 
 namespace sdx::ops {
 namespace {
@@ -61,9 +62,40 @@ float FusedActivation::operator()(float x) const {
   return x;
 }
 
+namespace {
+
+/// The kernel of an activation, where it has one.
+std::optional<kernels::UnaryOp> kernel_of(ActivationName name) {
+  using enum kernels::UnaryOp;
+  switch (name) {
+    case ActivationName::kElu: return kElu;
+    case ActivationName::kHardSigmoid: return kHardSigmoid;
+    case ActivationName::kLeakyRelu: return kLeakyRelu;
+    case ActivationName::kRelu: return kRelu;
+    case ActivationName::kSigmoid: return kSigmoid;
+    case ActivationName::kSoftplus: return kSoftplus;
+    case ActivationName::kSoftsign: return kSoftsign;
+    case ActivationName::kTanh: return kTanh;
+    case ActivationName::kAffine:
+    case ActivationName::kClip:
+    case ActivationName::kScaledTanh:
+    case ActivationName::kThresholdedRelu: break;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void apply(const FusedActivation& activation, float* y, int64_t count) {
+  if (const auto op = kernel_of(activation.name)) {
+    kernels::unary<float>(*op, {activation.alpha, activation.beta}, y, y, count);
+  } else {
+    std::transform(y, y + count, y, activation);
+  }
+}
+
 void apply(const FusedActivation& activation, const Parallel& parallel, float* y, int64_t count) {
-  parallel.run(count, 4096,
-               [&](int64_t begin, int64_t end, int) { std::transform(y + begin, y + end, y + begin, activation); });
+  parallel.run(count, 4096, [&](int64_t begin, int64_t end, int) { apply(activation, y + begin, end - begin); });
 }
 
 }  // namespace sdx::ops

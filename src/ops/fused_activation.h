@@ -41,6 +41,7 @@ struct ActivationParameters {
 FusedActivation fused_activation(std::string_view name, const ActivationParameters& given);
 
 /// y = activation(y) for `count` elements.
+void apply(const FusedActivation& activation, float* y, int64_t count);
 void apply(const FusedActivation& activation, const Parallel& parallel, float* y, int64_t count);
 
 }  // namespace sdx::ops

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/pool.h"
 #include "ops/family.h"
 #include "ops/window.h"
 
@@ -58,7 +59,9 @@ struct Taps {
 
   Taps(const Geometry& g, int axis, int64_t out) : start(out * g.stride[axis] - g.pad[axis]), step(g.dilation[axis]) {
     const auto below = [&](int64_t limit) {  // taps at positions < limit
-      return limit <= start ? 0 : std::min(g.kernel[axis], (limit - start + step - 1) / step);
+      if (limit <= start) return int64_t{0};
+      const bool all = limit - start > (g.kernel[axis] - 1) * step;
+      return all ? g.kernel[axis] : (limit - start + step - 1) / step;
     };
     first = below(0);
     last = std::max(first, below(g.in[axis]));
@@ -109,13 +112,36 @@ int64_t column_major(const Geometry& g, int64_t index) {
   return (x * g.in[1] + y) * g.in[0] + z;
 }
 
+kernels::PoolShape shape_of(const Geometry& g, int64_t planes) {
+  kernels::PoolShape shape{.planes = planes};
+  for (int i = 0; i < kMaxSpatial; ++i) {
+    shape.in[i] = g.in[i];
+    shape.out[i] = g.out[i];
+    shape.kernel[i] = g.kernel[i];
+    shape.stride[i] = g.stride[i];
+    shape.dilation[i] = g.dilation[i];
+    shape.pad_begin[i] = g.pad[i];
+  }
+  return shape;
+}
+
+/// Calls pool(shape, scratch, begin, end) for ranges of output rows.
+template <class T, class F>
+void each_rows(RunContext& c, const Geometry& g, F pool) {
+  const kernels::PoolShape shape = shape_of(g, c.input(0).extents[0] * c.input(0).extents[1]);
+  const int64_t size = kernels::pool_scratch(shape, sizeof(T));
+  T* scratch = c.scratch<T>(size * c.parallel().threads());
+  const int64_t cost = (g.kernel[0] * g.kernel[1] * g.in[2] + g.kernel[2] * g.out[2]) / 4;
+  c.parallel().run(shape.planes * g.out[0] * g.out[1], grain_for(cost),
+                   [&](int64_t begin, int64_t end, int worker) { pool(shape, scratch + worker * size, begin, end); });
+}
+
 template <class T>
-void run_max_typed(RunContext& c) {
-  const Geometry g = geometry_of(c);
+void max_with_indices(RunContext& c, const Geometry& g) {
   const bool reverse = c.attrs<PoolAttrs>().storage_order == 1;
   const T* x = c.input(0).as<T>();
   T* y = c.output(0).as<T>();
-  int64_t* indices = c.wants(1) ? c.output(1).as<int64_t>() : nullptr;
+  int64_t* indices = c.output(1).as<int64_t>();
   each_window(c, g, [&](int64_t plane, int64_t out, const Window& window) {
     const T* from = x + plane * g.in_count();
     T best =
@@ -127,20 +153,38 @@ void run_max_typed(RunContext& c) {
       at = better ? i : at;
     });
     y[out] = best;
-    if (indices) indices[out] = plane * g.in_count() + (reverse ? column_major(g, at) : at);
+    indices[out] = plane * g.in_count() + (reverse ? column_major(g, at) : at);
   });
+}
+
+template <class T>
+void run_max_typed(RunContext& c) {
+  const Geometry g = geometry_of(c);
+  if (c.wants(1)) return max_with_indices<T>(c, g);
+  each_rows<T>(c, g, [&](const kernels::PoolShape& shape, T* scratch, int64_t begin, int64_t end) {
+    kernels::max_pool(shape, c.input(0).as<T>(), c.output(0).as<T>(), scratch, begin, end);
+  });
+}
+
+/// Positions that the windows along an axis count: those inside the input, or inside the padding too.
+template <class T>
+const T* count_positions(RunContext& c, const Geometry& g, int axis) {
+  const bool all = c.attrs<PoolAttrs>().count_include_pad;
+  T* counts = c.scratch<T>(g.out[axis]);
+  for (int64_t i = 0; i < g.out[axis]; ++i) {
+    const Taps taps(g, axis, i);
+    counts[i] = static_cast<T>(all ? taps.padded : taps.last - taps.first);
+  }
+  return counts;
 }
 
 template <class T>
 void run_average_typed(RunContext& c) {
   const Geometry g = geometry_of(c);
-  const bool all = c.attrs<PoolAttrs>().count_include_pad;
-  each_window(c, g, [&](int64_t plane, int64_t out, const Window& window) {
-    const T* from = c.input(0).as<T>() + plane * g.in_count();
-    T sum = 0;
-    window.each(g, [&](int64_t i) { sum += from[i]; });
-    const int64_t count = all ? window.padded() : window.inside();
-    c.output(0).as<T>()[out] = sum / static_cast<T>(std::max<int64_t>(count, 1));
+  kernels::PoolCounts<T> counts;
+  for (int i = 0; i < kMaxSpatial; ++i) counts.axis[i] = count_positions<T>(c, g, i);
+  each_rows<T>(c, g, [&](const kernels::PoolShape& shape, T* scratch, int64_t begin, int64_t end) {
+    kernels::mean_pool(shape, counts, c.input(0).as<T>(), c.output(0).as<T>(), scratch, begin, end);
   });
 }
 
@@ -161,6 +205,7 @@ void run_lp_typed(RunContext& c) {
 }
 
 void run_max(RunContext& c) {
+  if (c.output(0).count() == 0) return;
   if (widened(c, run_max)) return;
   switch (c.input(0).dtype) {
     case DType::kF64: return run_max_typed<double>(c);
@@ -170,6 +215,7 @@ void run_max(RunContext& c) {
   }
 }
 void run_average(RunContext& c) {
+  if (c.output(0).count() == 0) return;
   if (widened(c, run_average)) return;
   c.input(0).dtype == DType::kF64 ? run_average_typed<double>(c) : run_average_typed<float>(c);
 }

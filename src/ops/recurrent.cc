@@ -1,6 +1,6 @@
 // RNN, GRU and LSTM: one product for all inputs, then a small product and the gates for each step.
 #include <algorithm>
-#include <cmath>
+#include <functional>
 
 #include "ops/family.h"
 #include "ops/fused_activation.h"
@@ -180,8 +180,10 @@ class Pass {
     auto pack_rows = [&](int64_t first, int64_t count) -> const std::byte* {
       if (count == 0 || hidden_ == 0) return nullptr;
       auto* to = c_.scratch<std::byte>(static_cast<int64_t>(kernels::gemm_packed_bytes(hidden_, count, type)));
-      kernels::gemm_pack_b({r + first * hidden_, type, 1, hidden_}, hidden_, count, type, 0,
-                           kernels::gemm_panels(count), to);
+      const int64_t panels = kernels::gemm_panels(count);
+      c_.parallel().run(panels, grain_for(hidden_ * count / panels), [&](int64_t begin, int64_t end, int) {
+        kernels::gemm_pack_b({r + first * hidden_, type, 1, hidden_}, hidden_, count, type, begin, end, to);
+      });
       return to;
     };
     packed_ = pack_rows(0, split_rows_);
@@ -238,7 +240,13 @@ class Pass {
     const int64_t row = a_.layout == 1 ? (b * steps_ + t) * d + direction_ : (t * d + direction_) * batch_ + b;
     return c_.output(0).as<float>() + row * hidden_;
   }
-  float clipped(float v) const { return a_.clip ? std::clamp(v, -*a_.clip, *a_.clip) : v; }
+  /// v = activation i of v clipped, for one gate.
+  void activate(int i, float* v) const {
+    if (a_.clip) std::transform(v, v + hidden_, v, [&](float x) { return std::clamp(x, -*a_.clip, *a_.clip); });
+    apply(activation_[i], v, hidden_);
+  }
+  /// v += x, for one gate.
+  void add(float* v, const float* x) const { std::transform(v, v + hidden_, x, v, std::plus<>()); }
 
   void step(int64_t t) {
     multiply(h_, packed_, 0, split_rows_);
@@ -266,51 +274,65 @@ class Pass {
   }
 
   void rnn(int64_t t, int64_t b) {
-    const float *x = projected(t, b), *g = gates_ + b * rows_;
-    for (int64_t j = 0; j < hidden_; ++j) h_[b * hidden_ + j] = activation_[0](clipped(x[j] + g[j]));
+    float* h = h_ + b * hidden_;
+    std::copy_n(gates_ + b * rows_, hidden_, h);
+    add(h, projected(t, b));
+    activate(0, h);
   }
 
   /// r * h, which the candidate of a GRU sees where the reset comes before the product.
   void reset_states(int64_t t) {
     for (int64_t b = 0; b < batch_; ++b) {
       const int64_t last = length(b);
-      const float* x = projected(t < last && reverse_ ? last - 1 - t : t, b) + hidden_;
-      const float* g = gates_ + b * rows_ + hidden_;
-      for (int64_t j = 0; j < hidden_; ++j) {
-        reset_[b * hidden_ + j] = activation_[0](clipped(x[j] + g[j])) * h_[b * hidden_ + j];
-      }
+      float* reset = gates_ + b * rows_ + hidden_;
+      add(reset, projected(t < last && reverse_ ? last - 1 - t : t, b) + hidden_);
+      activate(0, reset);
+      std::transform(reset, reset + hidden_, h_ + b * hidden_, reset_ + b * hidden_, std::multiplies<>());
     }
   }
 
   void gru(int64_t t, int64_t b) {
-    const float *x = projected(t, b), *g = gates_ + b * rows_;
+    const float* x = projected(t, b);
+    float *update = gates_ + b * rows_, *reset = update + hidden_, *candidate = reset + hidden_;
     float* h = h_ + b * hidden_;
-    for (int64_t j = 0; j < hidden_; ++j) {
-      const float update = activation_[0](clipped(x[j] + g[j]));
-      float recurrent = g[2 * hidden_ + j];
-      if (a_.linear_before_reset) recurrent *= activation_[0](clipped(x[hidden_ + j] + g[hidden_ + j]));
-      const float candidate = activation_[1](clipped(x[2 * hidden_ + j] + recurrent));
-      h[j] = (1 - update) * candidate + update * h[j];
+    add(update, x);
+    activate(0, update);
+    if (a_.linear_before_reset) {
+      add(reset, x + hidden_);
+      activate(0, reset);
+      std::transform(candidate, candidate + hidden_, reset, candidate, std::multiplies<>());
     }
+    add(candidate, x + 2 * hidden_);
+    activate(1, candidate);
+    for (int64_t j = 0; j < hidden_; ++j) h[j] = (1 - update[j]) * candidate[j] + update[j] * h[j];
+  }
+
+  /// v += peephole * cell, for gate i.
+  void peek(int64_t i, const float* cell, float* v) const {
+    if (!c_.has_input(kPeepholes)) return;
+    const float* peephole = weights(kPeepholes, 3 * hidden_) + i * hidden_;
+    for (int64_t j = 0; j < hidden_; ++j) v[j] += peephole[j] * cell[j];
   }
 
   /// Gates in the order input, output, forget, cell.
   void lstm(int64_t t, int64_t b) {
-    const float *x = projected(t, b), *g = gates_ + b * rows_;
-    const float* peephole = c_.has_input(kPeepholes) ? weights(kPeepholes, 3 * hidden_) : nullptr;
-    auto peek = [&](int64_t gate, int64_t j, float cell) {
-      return peephole ? peephole[gate * hidden_ + j] * cell : 0.0f;
-    };
-    auto sum = [&](int64_t gate, int64_t j) { return x[gate * hidden_ + j] + g[gate * hidden_ + j]; };
-    float *h = h_ + b * hidden_, *cell = cell_state_ + b * hidden_;
+    float *input = gates_ + b * rows_, *output = input + hidden_, *forget = output + hidden_;
+    float *candidate = forget + hidden_, *h = h_ + b * hidden_, *cell = cell_state_ + b * hidden_;
+    for (int64_t i = 0; i < 4; ++i) add(input + i * hidden_, projected(t, b) + i * hidden_);
+    peek(0, cell, input);
+    activate(0, input);
+    peek(2, cell, forget);
+    activate(0, forget);
+    activate(1, candidate);
     for (int64_t j = 0; j < hidden_; ++j) {
-      const float before = cell[j];
-      const float input = activation_[0](clipped(sum(0, j) + peek(0, j, before)));
-      const float forget = a_.input_forget ? 1 - input : activation_[0](clipped(sum(2, j) + peek(2, j, before)));
-      cell[j] = forget * before + input * activation_[1](clipped(sum(3, j)));
-      const float output = activation_[0](clipped(sum(1, j) + peek(1, j, cell[j])));
-      h[j] = output * activation_[2](cell[j]);
+      const float kept = a_.input_forget ? 1 - input[j] : forget[j];
+      cell[j] = kept * cell[j] + input[j] * candidate[j];
     }
+    peek(1, cell, output);
+    activate(0, output);
+    std::copy_n(cell, hidden_, h);
+    apply(activation_[2], h, hidden_);
+    std::transform(h, h + hidden_, output, h, std::multiplies<>());
   }
 
   RunContext& c_;

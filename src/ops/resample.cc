@@ -1,7 +1,9 @@
 // Coordinates and weights of resampling.
 #include "ops/resample.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace sdx::ops {
 namespace {
@@ -52,8 +54,22 @@ double kernel(const Resampling& how, double x) {
   return std::max(0.0, 1 - std::abs(x));
 }
 
-int64_t clamp_position(double position, int64_t n) {
-  return static_cast<int64_t>(std::clamp(position, 0.0, static_cast<double>(n - 1)));
+template <class Index>
+Index clamp_position(double position, int64_t n) {
+  return static_cast<Index>(std::clamp(position, 0.0, static_cast<double>(n - 1)));
+}
+
+template <class Index>
+void check_length(const ResampledAxis& axis) {
+  if (axis.from - 1 > std::numeric_limits<Index>::max()) {
+    fail(ErrorKind::kUnsupportedModel, "resizing an axis of ", axis.from, " elements");
+  }
+}
+
+/// What follows `n` entries of a table's row repeats the last of them.
+template <class V>
+void pad_row(V* row, int64_t n) {
+  std::fill(row + n, row + kernels::resize_row(n), row[n - 1]);
 }
 
 }  // namespace
@@ -73,7 +89,10 @@ std::optional<Rounding> rounding_of(std::string_view name) {
                          std::to_array<std::string_view>({"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}));
 }
 
-Taps make_taps(const RunContext& c, const Resampling& how, const ResampledAxis& axis) {
+template <class T>
+Taps<T> make_taps(const RunContext& c, const Resampling& how, const ResampledAxis& axis) {
+  using Index = kernels::ResizeIndex<sizeof(T)>;
+  check_length<Index>(axis);
   const double reach = how.interpolation == Interpolation::kCubic ? 2 : 1;
   const double stretch = how.antialias ? std::min(axis.scale, 1.0) : 1.0;
   const double first = std::floor(-reach / stretch) + 1;
@@ -81,33 +100,40 @@ Taps make_taps(const RunContext& c, const Resampling& how, const ResampledAxis& 
     fail(ErrorKind::kInvalidInput, "an axis of ", axis.from, " elements is resized by ", axis.scale,
          ", which is too small a scale");
   }
-  Taps taps;
-  taps.count = 2 - 2 * static_cast<int64_t>(first);
-  taps.index = c.scratch<int64_t>(axis.to * taps.count);
-  taps.weight = c.scratch<double>(axis.to * taps.count);
-  taps.outside = c.scratch<bool>(axis.to);
-  taps.any_outside = false;
+  const int64_t count = 2 - 2 * static_cast<int64_t>(first), row = kernels::resize_row(axis.to);
+  auto* index = c.scratch<Index>(count * row);
+  auto* weight = c.scratch<T>(count * row);
+  auto* outside = c.scratch<bool>(axis.to);
+  auto* weights = c.scratch<double>(count);
+  bool any_outside = false;
   for (int64_t j = 0; j < axis.to; ++j) {
     const double at = coordinate(how.coordinates, axis, static_cast<double>(j));
-    taps.outside[j] = is_outside(how.coordinates, axis, at);
-    taps.any_outside |= taps.outside[j];
+    outside[j] = is_outside(how.coordinates, axis, at);
+    any_outside |= outside[j];
     const double base = std::floor(at), ratio = at - base;
-    double* weight = taps.weight + j * taps.count;
     double total = 0;
-    for (int64_t t = 0; t < taps.count; ++t) {
+    for (int64_t t = 0; t < count; ++t) {
       const double step = first + static_cast<double>(t), position = base + step;
       const bool excluded = how.exclude_outside && !(position >= 0 && position < static_cast<double>(axis.from));
-      weight[t] = excluded ? 0 : kernel(how, stretch * (step - ratio));
-      taps.index[j * taps.count + t] = clamp_position(position, axis.from);
-      total += weight[t];
+      weights[t] = excluded ? 0 : kernel(how, stretch * (step - ratio));
+      index[t * row + j] = clamp_position<Index>(position, axis.from);
+      total += weights[t];
     }
-    for (int64_t t = 0; t < taps.count && total != 0; ++t) weight[t] /= total;
+    for (int64_t t = 0; t < count; ++t) weight[t * row + j] = static_cast<T>(weights[t] / (total != 0 ? total : 1));
   }
-  return taps;
+  for (int64_t t = 0; t < count; ++t) {
+    pad_row(index + t * row, axis.to);
+    pad_row(weight + t * row, axis.to);
+  }
+  return {{axis.from, axis.to, count, row, index, weight}, outside, any_outside};
 }
+template Taps<float> make_taps(const RunContext&, const Resampling&, const ResampledAxis&);
+template Taps<double> make_taps(const RunContext&, const Resampling&, const ResampledAxis&);
 
-const int64_t* make_nearest(const RunContext& c, const Resampling& how, const ResampledAxis& axis, bool* outside) {
-  int64_t* map = c.scratch<int64_t>(axis.to);
+template <class Index>
+const Index* make_nearest(const RunContext& c, const Resampling& how, const ResampledAxis& axis, bool* outside) {
+  check_length<Index>(axis);
+  auto* map = c.scratch<Index>(kernels::resize_row(axis.to));
   for (int64_t j = 0; j < axis.to; ++j) {
     const double at = coordinate(how.coordinates, axis, static_cast<double>(j));
     const double low = std::floor(at), ratio = at - low;
@@ -115,10 +141,13 @@ const int64_t* make_nearest(const RunContext& c, const Resampling& how, const Re
     if (how.rounding == Rounding::kFloor) up = false;
     if (how.rounding == Rounding::kPreferFloor) up = ratio > 0.5;
     if (how.rounding == Rounding::kPreferCeil) up = ratio >= 0.5;
-    map[j] = clamp_position(low + up, axis.from);
+    map[j] = clamp_position<Index>(low + up, axis.from);
     if (outside) outside[j] = is_outside(how.coordinates, axis, at);
   }
+  pad_row(map, axis.to);
   return map;
 }
+template const int32_t* make_nearest(const RunContext&, const Resampling&, const ResampledAxis&, bool*);
+template const int64_t* make_nearest(const RunContext&, const Resampling&, const ResampledAxis&, bool*);
 
 }  // namespace sdx::ops

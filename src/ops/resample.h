@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "kernels/resize.h"
 #include "ops/family.h"
 
 namespace sdx::ops {
@@ -41,20 +42,22 @@ struct ResampledAxis {
   double start = 0, end = 1;
 };
 
-/// Output position j mixes weight[j * count + t] of input position index[j * count + t]. `outside[j]`: the position is
-/// outside the cropped part and takes the extrapolation value.
+/// The elements that each output position mixes, for float or double. `outside[j]`: position j is outside the cropped
+/// part and takes the extrapolation value.
+template <class T>
 struct Taps {
-  int64_t count;
-  int64_t* index;
-  double* weight;
+  kernels::ResizeTable<T> table;
   bool* outside;
   bool any_outside;
 };
 
 /// Tables in scratch memory; formulas as in the standard's definition of Resize.
-Taps make_taps(const RunContext& c, const Resampling& how, const ResampledAxis& axis);
+template <class T>
+Taps<T> make_taps(const RunContext& c, const Resampling& how, const ResampledAxis& axis);
 
-/// Output j copies input position [j]; in scratch memory. Marks positions outside in `outside` where it is given.
-const int64_t* make_nearest(const RunContext& c, const Resampling& how, const ResampledAxis& axis, bool* outside);
+/// Output j copies input position [j]; in scratch memory, padded to kernels::resize_row. Marks positions outside in
+/// `outside` where it is given.
+template <class Index>
+const Index* make_nearest(const RunContext& c, const Resampling& how, const ResampledAxis& axis, bool* outside);
 
 }  // namespace sdx::ops

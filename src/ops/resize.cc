@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "base/half.h"
+#include "kernels/resize.h"
 #include "ops/indices.h"
 #include "ops/resample.h"
 
@@ -259,86 +260,93 @@ void extrapolate(const RunContext& c, const Outside& outside) {
   }
 }
 
+/// Rows [begin, end) of a plane by the maps of its two axes, the first of them to `to`.
 template <class T>
-void copy_nearest(const RunContext& c, const std::array<const int64_t*, kMaxRank>& maps) {
+void copy_rows(const kernels::ResizeNearest<sizeof(T)>& maps, const T* from, T* to, int64_t begin, int64_t end) {
+  if constexpr (std::is_integral_v<T>) {
+    kernels::resize_nearest(maps, from, to, begin, end);
+  } else {
+    for (int64_t r = begin; r < end; ++r) {
+      const T* row = from + maps.row[r] * maps.in;
+      to = std::transform(maps.column, maps.column + maps.out, to, [&](auto column) { return row[column]; });
+    }
+  }
+}
+
+/// Copies by a map of positions for each axis.
+template <class T, class Maps>
+void copy_nearest(const RunContext& c, const Maps& maps) {
   const ConstView x = c.input(0);
   const View y = c.output(0);
   const int last = y.rank() - 1;
-  const int64_t line = y.extents[last];
-  const int64_t* map = maps[static_cast<size_t>(last)];
+  const int64_t line = y.extents[last], rows = last > 0 ? y.extents[last - 1] : 1;
+  const kernels::ResizeIndex<sizeof(T)> first_row = 0;
+  const auto* row = last > 0 ? maps[static_cast<size_t>(last - 1)] : &first_row;
+  const kernels::ResizeNearest<sizeof(T)> plane{x.extents[last], line, row, maps[static_cast<size_t>(last)]};
   const Strides strides = strides_of(x.extents);
   c.parallel().run(y.count() / line, grain_for(line), [&](int64_t begin, int64_t end, int) {
-    int64_t previous = -1;
-    for (int64_t i = begin; i < end; ++i) {
-      int64_t from = 0, rest = i;
-      for (int d = last - 1; d >= 0; --d) {
+    while (begin < end) {
+      int64_t from = 0, rest = begin / rows;
+      for (int d = last - 2; d >= 0; --d) {
         from += maps[static_cast<size_t>(d)][rest % y.extents[d]] * strides[static_cast<size_t>(d)];
         rest /= y.extents[d];
       }
-      T* to = y.as<T>() + i * line;
-      if (from == previous) {
-        std::copy_n(to - line, line, to);
-      } else {
-        for (int64_t k = 0; k < line; ++k) to[k] = x.as<T>()[from + map[k]];
-      }
-      previous = from;
+      const int64_t r = begin % rows, n = std::min(end - begin, rows - r);
+      copy_rows<T>(plane, x.as<T>() + from, y.as<T>() + begin * line, r, r + n);
+      begin += n;
     }
   });
 }
 
 void run_nearest(const RunContext& c, const Resampling& how, const std::vector<ResampledAxis>& axes) {
   const bool crops = how.coordinates == Coordinates::kTfCropAndResize;
-  std::array<const int64_t*, kMaxRank> maps = {};
   Outside outside = {};
-  for (size_t d = 0; d < axes.size(); ++d) {
-    bool* flags = crops ? c.scratch<bool>(axes[d].to) : nullptr;
-    maps[d] = make_nearest(c, how, axes[d], flags);
-    outside[d] = flags;
-  }
-  for_width(c.output(0).dtype, [&]<class T>() { copy_nearest<T>(c, maps); });
+  for_width(c.output(0).dtype, [&]<class T>() {
+    using Index = kernels::ResizeIndex<sizeof(T)>;
+    std::array<const Index*, kMaxRank> maps = {};
+    for (size_t d = 0; d < axes.size(); ++d) {
+      bool* flags = crops ? c.scratch<bool>(axes[d].to) : nullptr;
+      maps[d] = make_nearest<Index>(c, how, axes[d], flags);
+      outside[d] = flags;
+    }
+    copy_nearest<T>(c, maps);
+  });
   if (!crops) return;
   for_number(c.output(0).dtype, [&]<class T>() { extrapolate<T>(c, outside); });
 }
 
-/// y[o][j][i] = the taps of j over x[o][...][i], for `inner` neighbours i.
-template <class T>
-void resample(const Parallel& parallel, const T* x, T* y, const ResampledAxis& axis, const Taps& taps,
-              std::pair<int64_t, int64_t> outer_inner) {
-  const int64_t outer = outer_inner.first, inner = outer_inner.second;
-  parallel.run(outer * axis.to, grain_for(inner * taps.count), [&](int64_t begin, int64_t end, int) {
-    for (int64_t r = begin; r < end; ++r) {
-      const int64_t j = r % axis.to;
-      const T* plane = x + r / axis.to * axis.from * inner;
-      T* to = y + r * inner;
-      std::fill_n(to, inner, T{0});
-      for (int64_t t = 0; t < taps.count; ++t) {
-        const T weight = static_cast<T>(taps.weight[j * taps.count + t]);
-        const T* from = plane + taps.index[j * taps.count + t] * inner;
-        for (int64_t i = 0; i < inner; ++i) to[i] += weight * from[i];
-      }
-    }
-  });
-}
-
-/// All axes that change, the most shrinking first; tells which positions are outside the region.
-template <class T>
-Outside interpolate(const RunContext& c, const Resampling& how, const std::vector<ResampledAxis>& axes, const T* x,
-                    T* y) {
+/// The axes that change, in the order that leaves least work to the later ones.
+std::vector<size_t> resampling_order(const std::vector<ResampledAxis>& axes) {
   std::vector<size_t> order;
   for (size_t d = 0; d < axes.size(); ++d) {
     if (axes[d].scale != 1 || axes[d].from != axes[d].to || axes[d].start != 0 || axes[d].end != 1) order.push_back(d);
   }
-  std::ranges::stable_sort(order, {}, [&](size_t d) { return axes[d].scale; });
+  // The innermost axis costs most per element: it comes early where others enlarge and late where they shrink.
+  std::ranges::stable_sort(order, [&](size_t a, size_t b) {
+    if (axes[a].scale != axes[b].scale) return axes[a].scale < axes[b].scale;
+    return axes[a].scale > 1 ? a > b : a < b;
+  });
+  return order;
+}
+
+/// All axes that change; tells which positions are outside the region.
+template <class T>
+Outside interpolate(const RunContext& c, const Resampling& how, const std::vector<ResampledAxis>& axes, const T* x,
+                    T* y) {
+  const std::vector<size_t> order = resampling_order(axes);
   Extents sizes = c.input(0).extents;
   Outside outside = {};
   for (size_t d : order) {
-    const Taps taps = make_taps(c, how, axes[d]);
+    const Taps<T> taps = make_taps<T>(c, how, axes[d]);
     if (taps.any_outside) outside[d] = taps.outside;
     const int at = static_cast<int>(d);
-    const std::pair outer_inner{sizes.product(0, at), sizes.product(at + 1, sizes.rank())};
+    const int64_t outer = sizes.product(0, at), inner = sizes.product(at + 1, sizes.rank());
     sizes[at] = axes[d].to;
     T* to = d == order.back() ? y : c.scratch<T>(sizes.count());
-    resample(c.parallel(), x, to, axes[d], taps, outer_inner);
+    const int64_t rows = inner == 1 ? outer : outer * axes[d].to, width = inner == 1 ? axes[d].to : inner;
+    c.parallel().run(rows, grain_for(width * taps.table.taps), [&](int64_t begin, int64_t end, int) {
+      kernels::resize_axis(x, to, taps.table, inner, begin, end);
+    });
     x = to;
   }
   if (order.empty()) std::copy_n(x, sizes.count(), y);

@@ -47,8 +47,11 @@ void run(RunContext& c) {
   const kernels::ScanMode mode{kProduct, a.exclusive, a.reverse};
   with_number(x.dtype, [&](auto* tag) {
     using T = Pointee<decltype(tag)>;
-    c.parallel().run(y.count() / shape.length, grain_for(shape.length * 2), [&](int64_t begin, int64_t end, int) {
-      kernels::scan(mode, x.as<T>(), y.as<T>(), shape, begin, end);
+    const int64_t outer = y.count() / shape.length / shape.inner, width = std::min(shape.inner, kernels::kScanLines);
+    const int64_t blocks = (shape.inner + width - 1) / width;
+    c.parallel().run(outer * blocks, grain_for(shape.length * width * 2), [&](int64_t begin, int64_t end, int) {
+      const auto line = [&](int64_t block) { return block / blocks * shape.inner + block % blocks * width; };
+      kernels::scan(mode, x.as<T>(), y.as<T>(), shape, line(begin), line(end));
     });
   });
 }

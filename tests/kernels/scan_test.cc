@@ -14,7 +14,7 @@ namespace sdx::kernels {
 namespace {
 
 TEST(Scan, EveryMode) {
-  for (int64_t inner : {1, 3}) {
+  for (int64_t inner : {1, 3, 300}) {
     const int64_t outer = 2, length = 9;
     const std::vector<float> x = random_floats(outer * length * inner, 1, 0.5f, 1.5f);
     for (int bits = 0; bits < 8; ++bits) {
