@@ -24,11 +24,16 @@ struct ScanMode {
 template <class T>
 void scan(ScanMode mode, const T* x, T* y, LineShape shape, int64_t begin, int64_t end);
 
+/// What top_k keeps of an element: the higher the better.
+struct TopKEntry {
+  uint64_t key, order;
+};
+
 /// The k (at most shape.length) largest or smallest elements of the lines in [begin, end), best first; of equal
 /// elements the earlier one is better, NaN counts as larger than any number. values and indices are
-/// [outer, k, inner]. T as above.
+/// [outer, k, inner]; scratch holds k elements. T as above.
 template <class T>
-void top_k(bool largest, int64_t k, const T* x, LineShape shape, T* values, int64_t* indices, int64_t begin,
-           int64_t end);
+void top_k(bool largest, int64_t k, const T* x, LineShape shape, T* values, int64_t* indices, TopKEntry* scratch,
+           int64_t begin, int64_t end);
 
 }  // namespace sdx::kernels
