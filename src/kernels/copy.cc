@@ -230,19 +230,7 @@ void gather_rows(void* to, const void* from, int64_t row_bytes, const Index* ind
 
 template <class Index>
 int64_t first_bad_index(const Index* index, int64_t n, int64_t limit) {
-  constexpr int64_t kBlock = 64;
-  const auto high = static_cast<uint64_t>(limit);
-  const auto all_inside = [&](int64_t begin) {
-    uint64_t outside = 0;  // in its sign
-    for (int64_t i = begin; i < begin + kBlock; ++i) {
-      const auto k = static_cast<uint64_t>(static_cast<int64_t>(index[i]));
-      outside |= (k + high) | (high - 1 - k);
-    }
-    return outside >> 63 == 0;
-  };
-  int64_t begin = 0;
-  while (begin + kBlock <= n && all_inside(begin)) begin += kBlock;
-  for (int64_t i = begin; i < n; ++i) {
+  for (int64_t i = 0; i < n; ++i) {
     if (index[i] < -limit || index[i] >= limit) return i;
   }
   return -1;

@@ -86,9 +86,7 @@ void gather_elements(RunContext& c) {
   const int bytes = static_cast<int>(element_bytes(x.dtype));
   std::atomic<bool> inside = true;
   c.parallel().run(y.count(), grain_for(4), [&](int64_t begin, int64_t end, int) {
-    if (kernels::first_bad_index(at.index + begin, end - begin, at.limit) < 0) {
-      kernels::gather_elements(at, y.data, x.data, bytes, begin, end);
-    } else {
+    if (!kernels::gather_elements(at, y.data, x.data, bytes, begin, end)) {
       inside.store(false, std::memory_order_relaxed);
     }
   });
