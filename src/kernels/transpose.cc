@@ -69,10 +69,11 @@ HWY_INLINE void tile(char* to, int64_t to_stride, const char* from, int64_t from
   for (int64_t i = 0; i < kRows; ++i) hn::StoreU(rows[i], d, reinterpret_cast<Word*>(to + i * to_stride * kBytes));
 }
 
-/// Whether lines of the target fight harder for places in a cache than those of the source: the higher the power of two
-/// in a stride, the fewer places there are for its lines.
-inline bool target_fights(int64_t to_stride, int64_t from_stride) {
-  return std::countr_zero(static_cast<uint64_t>(to_stride)) > std::countr_zero(static_cast<uint64_t>(from_stride));
+/// Whether 16 lines of the source fight for places in a cache, and harder than those of the target do: the higher the
+/// power of two in a stride, the fewer places there are for its lines.
+inline bool source_fights(int64_t to_bytes, int64_t from_bytes) {
+  const int from = std::countr_zero(static_cast<uint64_t>(from_bytes));
+  return from >= 11 && from >= std::countr_zero(static_cast<uint64_t>(to_bytes));
 }
 
 /// Tiles through bands of rows that are a cache line wide in the source. Either few columns go through the band, so
@@ -90,7 +91,7 @@ void tiles(char* to, int64_t to_stride, const char* from, int64_t from_stride, E
     tile<Word, kBlocks>(to + (row * to_stride + c) * kBytes, to_stride, from + (c * from_stride + row) * kBytes,
                         from_stride);
   };
-  const int64_t group = target_fights(to_stride, from_stride) ? kLine : kWide;
+  const int64_t group = source_fights(to_stride * kBytes, from_stride * kBytes) ? kWide : kLine;
   const int64_t wide_cols = extent.cols / kWide * kWide;
   for (int64_t r0 = 0; r0 < extent.rows; r0 += kLine) {
     const int64_t r1 = std::min(extent.rows, r0 + kLine);
