@@ -105,7 +105,7 @@ bool cast_native(Element from, Element to, const Range& r) {
 }
 
 /// The vectorised pairs.
-bool cast_half(Element from, Element to, const Range& r) {
+bool cast_vectors(Element from, Element to, const Range& r) {
   const int64_t n = r.end - r.begin;
   const auto run = [&](const auto* x, auto* y) {
     if constexpr (std::is_same_v<std::remove_const_t<std::remove_pointer_t<decltype(x)>>, float>) {
@@ -122,6 +122,8 @@ bool cast_half(Element from, Element to, const Range& r) {
   if (from == Element::kFloat) {
     if (to == Element::kHalf) return run(static_cast<const float*>(r.x), static_cast<Half*>(r.y));
     if (to == Element::kBFloat16) return run(static_cast<const float*>(r.x), static_cast<BFloat16*>(r.y));
+    if (to == Element::kBool)
+      return to_bools(static_cast<const float*>(r.x) + r.begin, static_cast<bool*>(r.y) + r.begin, n), true;
   }
   return false;
 }
@@ -269,7 +271,7 @@ void cast(Element from, const void* x, Element to, void* y, int64_t begin, int64
     copy_same(from, r);
     return;
   }
-  if (cast_native(from, to, r) || cast_half(from, to, r)) return;
+  if (cast_vectors(from, to, r) || cast_native(from, to, r)) return;
   switch (carrier_of(from)) {
     case Carrier::kDouble: return cast_carried<double>(from, to, r, mode);
     case Carrier::kInt: return cast_carried<int64_t>(from, to, r, mode);

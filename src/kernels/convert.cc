@@ -1,4 +1,4 @@
-// to_floats and from_floats: F16C or AVX-512 where there is one, integer arithmetic elsewhere.
+// to_floats, from_floats and to_bools: F16C or AVX-512 where there is one, integer arithmetic elsewhere.
 #include "kernels/convert.h"
 
 #include "hwy/foreach_target.h"
@@ -108,6 +108,15 @@ void floats_to_bfloats(const float* x, uint16_t* y, int64_t n) {
   });
 }
 
+void floats_to_bools(const float* x, uint8_t* y, int64_t n) {
+  const hn::RebindToSigned<F32> di;
+  const hn::Rebind<uint8_t, F32> bytes;
+  for_vectors(x, y, n, [&](const float* in, uint8_t* out) {
+    const auto is_zero = hn::RebindMask(di, hn::Eq(hn::LoadU(F32(), in), hn::Zero(F32())));
+    hn::StoreU(hn::DemoteTo(bytes, hn::IfThenZeroElse(is_zero, hn::Set(di, 1))), bytes, out);
+  });
+}
+
 }  // namespace sdx::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -117,13 +126,17 @@ HWY_EXPORT(halves_to_floats);
 HWY_EXPORT(bfloats_to_floats);
 HWY_EXPORT(floats_to_halves);
 HWY_EXPORT(floats_to_bfloats);
+HWY_EXPORT(floats_to_bools);
 
-static_assert(sizeof(Half) == 2 && sizeof(BFloat16) == 2);
+static_assert(sizeof(Half) == 2 && sizeof(BFloat16) == 2 && sizeof(bool) == 1);
 
 void to_floats(const Half* x, float* y, int64_t n) { HWY_DYNAMIC_DISPATCH(halves_to_floats)(&x->bits, y, n); }
 void to_floats(const BFloat16* x, float* y, int64_t n) { HWY_DYNAMIC_DISPATCH(bfloats_to_floats)(&x->bits, y, n); }
 void from_floats(const float* x, Half* y, int64_t n) { HWY_DYNAMIC_DISPATCH(floats_to_halves)(x, &y->bits, n); }
 void from_floats(const float* x, BFloat16* y, int64_t n) { HWY_DYNAMIC_DISPATCH(floats_to_bfloats)(x, &y->bits, n); }
+void to_bools(const float* x, bool* y, int64_t n) {
+  HWY_DYNAMIC_DISPATCH(floats_to_bools)(x, reinterpret_cast<uint8_t*>(y), n);
+}
 
 }  // namespace sdx::kernels
 #endif

@@ -15,4 +15,7 @@ void to_floats(const BFloat16* x, float* y, int64_t n);
 void from_floats(const float* x, Half* y, int64_t n);
 void from_floats(const float* x, BFloat16* y, int64_t n);
 
+/// y[i] = x[i] != 0, which NaN is. No alias.
+void to_bools(const float* x, bool* y, int64_t n);
+
 }  // namespace sdx::kernels

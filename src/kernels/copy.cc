@@ -57,6 +57,40 @@ void copy_runs(const StridedLoop<2>& loop, char* to, const char* from, int64_t b
   });
 }
 
+/// Repeats the first `period` bytes at `to` until there are `total`; by doubling, up to a part that stays in the cache.
+void repeat_period(char* to, int64_t period, int64_t total) {
+  const int64_t most = std::max<int64_t>(1, 4096 / period) * period;
+  for (int64_t done = period; done < total;) {
+    const int64_t count = std::min({done, total - done, most});
+    std::memcpy(to + done, to, static_cast<size_t>(count));
+    done += count;
+  }
+}
+
+/// Whether the innermost dimension is a block that the one before repeats behind itself.
+bool repeats_blocks(const StridedLoop<2>& loop) {
+  const int last = loop.rank - 1;
+  return last > 0 && loop.inner(0) == 1 && loop.inner(1) == 1 && loop.stride[1][last - 1] == 0 &&
+         loop.stride[0][last - 1] == loop.extent[last];
+}
+
+void copy_repeated(const StridedLoop<2>& loop, char* to, const char* from, int bytes, int64_t begin, int64_t end) {
+  // The repeats of a block as one dimension along which the source stands still.
+  StridedLoop<2> repeats = loop;
+  const int last = --repeats.rank - 1;
+  const int64_t block = loop.extent[last + 1];
+  repeats.extent[last] *= block;
+  repeats.stride[0][last] = 1;
+  for_runs(repeats, begin, end, [&](int64_t index, const std::array<int64_t, 2>& o, int64_t n) {
+    char* target = to + o[0] * bytes;
+    const char* source = from + o[1] * bytes;
+    const int64_t first = index % block, period = std::min(n, block), head = std::min(period, block - first);
+    std::memcpy(target, source + first * bytes, static_cast<size_t>(head * bytes));
+    std::memcpy(target + head * bytes, source, static_cast<size_t>((period - head) * bytes));
+    repeat_period(target, period * bytes, n * bytes);
+  });
+}
+
 /// The dimension along which the source is contiguous, where the innermost one of the loop is not: together they make
 /// a transposition. -1 where there is none worth tiles.
 int transposed_dimension(const StridedLoop<2>& loop) {
@@ -137,6 +171,7 @@ void strided_copy(const StridedLoop<2>& loop, void* to, const void* from, int by
   char* target = static_cast<char*>(to);
   const char* source = static_cast<const char*>(from);
   if (const int t = transposed_dimension(loop); t >= 0) return Planes(loop, t, bytes).copy(target, source, begin, end);
+  if (repeats_blocks(loop)) return copy_repeated(loop, target, source, bytes, begin, end);
   with_word(bytes, [&](auto word) { copy_runs<decltype(word)>(loop, target, source, begin, end); });
 }
 
@@ -160,18 +195,20 @@ void swap_middle(void* to, const void* from, int64_t n, int64_t m, int64_t row_b
   }
 }
 
+int64_t copy_grain(const StridedLoop<2>& loop, int64_t wanted) {
+  const int t = transposed_dimension(loop);
+  if (t < 0) return wanted;
+  int64_t rows = 16;  // of a tile at most
+  for (int d = t + 1; d < loop.rank; ++d) rows *= loop.extent[d];
+  return rows > 4 * wanted ? wanted : (wanted + rows - 1) / rows * rows;
+}
+
 void fill(void* to, const void* value, int bytes, int64_t n) {
   char* target = static_cast<char*>(to);
   const int64_t total = n * bytes;
   if (total <= 0) return;
   std::memcpy(target, value, static_cast<size_t>(bytes));
-  // Doubling, up to a block that stays in the cache.
-  int64_t done = bytes;
-  while (done < total) {
-    const int64_t count = std::min({done, total - done, 4096 / bytes * int64_t{bytes} + bytes});
-    std::memcpy(target + done, target, static_cast<size_t>(count));
-    done += count;
-  }
+  repeat_period(target, bytes, total);
 }
 
 template <class Index>

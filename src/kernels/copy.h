@@ -13,6 +13,9 @@ namespace sdx::kernels {
 /// destination's elements are distinct and do not overlap the source.
 void strided_copy(const StridedLoop<2>& loop, void* to, const void* from, int bytes, int64_t begin, int64_t end);
 
+/// About `wanted` elements; a multiple of what strided_copy does fastest where the loop transposes.
+int64_t copy_grain(const StridedLoop<2>& loop, int64_t wanted);
+
 /// The transposition of `outer` matrices of rows x cols elements: to[o][c][r] = from[o][r][c], for the matrices and
 /// columns c with o * cols + c in [begin, end). The two pointers do not overlap.
 void transpose_2d(void* to, const void* from, int64_t rows, int64_t cols, int bytes, int64_t begin, int64_t end);

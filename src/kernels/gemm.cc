@@ -313,7 +313,7 @@ GemmPlan gemm_plan(const Gemm& gemm, int threads) {
   fewest = std::min(round_up(fewest, kGemmMaxPanels), panels);
   if (gemm.packed_b != nullptr && panels < 2 * fewest) {
     // Too narrow to be cut by columns.
-    const int64_t parts = std::min(gemm.m * gemm.n * gemm.k / kWork, groups_of_block(plan) * plan.row_blocks);
+    const int64_t parts = std::min(gemm.m * gemm.n * gemm.k / least, groups_of_block(plan) * plan.row_blocks);
     plan.row_blocks = std::max(plan.row_blocks, std::min<int64_t>(parts, threads));
     plan.row_block = ceil_div(gemm.m, plan.row_blocks);
     plan.row_blocks = ceil_div(gemm.m, plan.row_block);

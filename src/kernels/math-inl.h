@@ -66,7 +66,11 @@ HWY_INLINE VF power_of_two(hn::Vec<I32> n) {
 struct Reduced {
   VF r;            ///< x - n ln 2, within ±0.3466
   hn::Vec<I32> n;  ///< nearest integer to x / ln 2, plus kRounderBits
+  VF q;            ///< (exp(r) - 1 - r) / r²
   VF tail;         ///< exp(r) - 1 - r
+
+  /// exp(r)
+  HWY_INLINE VF exp_r() const { return hn::MulAdd(hn::MulAdd(q, r, constant(1.0f)), r, constant(1.0f)); }
 };
 
 /// Cody-Waite reduction by ln 2 (the high part has 10 bits, so that n times it is exact without FMA) and a polynomial
@@ -77,16 +81,23 @@ HWY_INLINE Reduced reduce_exp(VF x) {
   VF r = hn::NegMulAdd(n, constant(0.693359375f), x);
   r = hn::NegMulAdd(n, constant(-2.12194440e-4f), r);
   const VF q = polynomial(r, 0.49999994f, 0.166665152f, 0.0416680835f, 0.00836934894f, 0.00138403988f);
-  return {r, hn::BitCast(I32(), shifted), hn::Mul(hn::Mul(r, r), q)};
+  return {r, hn::BitCast(I32(), shifted), q, hn::Mul(hn::Mul(r, r), q)};
+}
+
+/// exp() for any x: the power of two in two factors, which reach subnormal results and infinity.
+HWY_INLINE VF exp_of_any(VF x) {
+  const Reduced e = reduce_exp(clamp_keep_nan(x, -105.0f, 89.0f));
+  const hn::Vec<I32> n = hn::Sub(e.n, hn::Set(I32(), kRounderBits));
+  const hn::Vec<I32> half = hn::ShiftRight<1>(n);
+  return hn::Mul(hn::Mul(e.exp_r(), power_of_two(half)), power_of_two(hn::Sub(n, half)));
 }
 
 /// e^x within 1.5 ulp, subnormal results within 1 unit of the last place; overflows to infinity above 88.7228.
 HWY_INLINE VF exp(VF x) {
-  const Reduced e = reduce_exp(clamp_keep_nan(x, -105.0f, 89.0f));
-  const hn::Vec<I32> n = hn::Sub(e.n, hn::Set(I32(), kRounderBits));
-  const hn::Vec<I32> half = hn::ShiftRight<1>(n);
-  const VF m = hn::Add(constant(1.0f), hn::Add(e.r, e.tail));
-  return hn::Mul(hn::Mul(m, power_of_two(half)), power_of_two(hn::Sub(n, half)));
+  if (HWY_UNLIKELY(!hn::AllTrue(F32(), hn::Lt(hn::Abs(x), constant(87.3f))))) return exp_of_any(x);
+  const Reduced e = reduce_exp(x);
+  // The result is normal, so that its exponent can be raised as an integer: the same bits as by factors.
+  return hn::BitCast(F32(), hn::Add(hn::BitCast(I32(), e.exp_r()), hn::ShiftLeft<23>(e.n)));
 }
 
 /// e^x within 1.5 ulp for x in [-87.33, 88.37]; outside, the value at the nearer end of that range: never 0 or

@@ -1,4 +1,4 @@
-// Scan: running sums and products along one axis, and the k largest or smallest elements of a line.
+// Scan: running sums and products along one axis.
 #pragma once
 
 #include <cstdint>
@@ -26,12 +26,5 @@ inline constexpr int64_t kScanLines = 128;
 /// in double and round each result once; integers wrap. T is float, double, Half, BFloat16 or (u)int8 … (u)int64.
 template <class T>
 void scan(ScanMode mode, const T* x, T* y, LineShape shape, int64_t begin, int64_t end);
-
-/// The k (at most shape.length) largest or smallest elements of the lines in [begin, end), best first; of equal
-/// elements the earlier one is better, NaN counts as larger than any number. values and indices are
-/// [outer, k, inner]. T as above.
-template <class T>
-void top_k(bool largest, int64_t k, const T* x, LineShape shape, T* values, int64_t* indices, int64_t begin,
-           int64_t end);
 
 }  // namespace sdx::kernels

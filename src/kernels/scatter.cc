@@ -38,24 +38,45 @@ T combine(ScatterOp op, T old, T update) {
 
 template <class Index>
 int64_t wrapped(Index index, int64_t limit) {
-  return index < 0 ? static_cast<int64_t>(index) + limit : static_cast<int64_t>(index);
+  const auto k = static_cast<int64_t>(index);
+  return k + (k >> 63 & limit);  // no branch, which signs at random would mislead
 }
 
 template <int kBytes, class Index>
-void gather_words(const AxisIndex<Index>& at, char* to, const char* from, int64_t begin, int64_t end) {
+bool gather_words(const AxisIndex<Index>& at, char* to, const char* from, int64_t begin, int64_t end) {
+  bool inside = true;
+  const auto gather = [&](int64_t inner, int64_t axis_stride) {
+    // A copy of what the stores below might alias.
+    const int64_t limit = at.limit;
+    for_runs(at.loop, begin, end, [&](int64_t index, const std::array<int64_t, 1>& o, int64_t n) {
+      const Index* const indices = at.index + index;
+      const char* const source = from + o[0] * kBytes;
+      char* const target = to + index * kBytes;
+      for (int64_t i = 0; i < n; ++i) {
+        const int64_t k = wrapped(indices[i], limit);
+        if (static_cast<uint64_t>(k) >= static_cast<uint64_t>(limit)) {
+          inside = false;
+          return;
+        }
+        std::memcpy(target + i * kBytes, source + (i * inner + k * axis_stride) * kBytes, kBytes);
+      }
+    });
+  };
   const int64_t inner = at.loop.inner(0);
-  for_runs(at.loop, begin, end, [&](int64_t index, const std::array<int64_t, 1>& o, int64_t n) {
-    for (int64_t i = 0; i < n; ++i) {
-      const int64_t offset = o[0] + i * inner + wrapped(at.index[index + i], at.limit) * at.axis_stride;
-      std::memcpy(to + (index + i) * kBytes, from + offset * kBytes, kBytes);
-    }
-  });
+  if (inner == 0 && at.axis_stride == 1) {
+    gather(0, 1);
+  } else if (inner == 1) {
+    gather(1, at.axis_stride);
+  } else {
+    gather(inner, at.axis_stride);
+  }
+  return inside;
 }
 
 }  // namespace
 
 template <class Index>
-void gather_elements(const AxisIndex<Index>& at, void* to, const void* from, int bytes, int64_t begin, int64_t end) {
+bool gather_elements(const AxisIndex<Index>& at, void* to, const void* from, int bytes, int64_t begin, int64_t end) {
   char* target = static_cast<char*>(to);
   const char* source = static_cast<const char*>(from);
   switch (bytes) {
@@ -109,8 +130,8 @@ void scatter_tuples(ScatterOp op, const TupleIndex& at, T* to, const T* updates,
   }
 }
 
-template void gather_elements<int32_t>(const AxisIndex<int32_t>&, void*, const void*, int, int64_t, int64_t);
-template void gather_elements<int64_t>(const AxisIndex<int64_t>&, void*, const void*, int, int64_t, int64_t);
+template bool gather_elements<int32_t>(const AxisIndex<int32_t>&, void*, const void*, int, int64_t, int64_t);
+template bool gather_elements<int64_t>(const AxisIndex<int64_t>&, void*, const void*, int, int64_t, int64_t);
 
 #define SDX_SCATTER(T)                                                                                              \
   template void scatter_elements<T, int32_t>(ScatterOp, const AxisIndex<int32_t>&, T*, const T*, int64_t, int64_t); \

@@ -12,7 +12,8 @@ namespace sdx::kernels {
 enum class ScatterOp : uint8_t { kSet, kAdd, kMul, kMin, kMax };
 
 /// The elements that an index tensor names along one axis of a data tensor. `loop` runs over the index tensor; its one
-/// operand is the data, with the data's strides in elements but 0 along the axis. An index is in [-limit, limit).
+/// operand is the data, with the data's strides in elements but 0 along the axis. An index is in [-limit, limit),
+/// except where gather_elements tells of others.
 template <class Index>
 struct AxisIndex {
   StridedLoop<1> loop;
@@ -22,9 +23,9 @@ struct AxisIndex {
 };
 
 /// to[i] = the element that index[i] names in `from`, for elements of `bytes` (1, 2, 4, 8 or 16) bytes and i in
-/// [begin, end).
+/// [begin, end). False where one is outside [-limit, limit); then `to` holds anything.
 template <class Index>
-void gather_elements(const AxisIndex<Index>& at, void* to, const void* from, int bytes, int64_t begin, int64_t end);
+bool gather_elements(const AxisIndex<Index>& at, void* to, const void* from, int bytes, int64_t begin, int64_t end);
 
 /// Combines updates[i] into the element of `to` that index[i] names, in order, for i in [begin, end). Only ranges that
 /// name distinct elements may run at the same time. T is float, double, Half, BFloat16, (u)int8 … (u)int64 or bool;

@@ -1,9 +1,11 @@
-// transpose_block: square tiles in vectors of 16 bytes.
+// transpose_block: square tiles in vectors or half vectors of 16 bytes.
 #include "kernels/transpose.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
+#include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
@@ -29,43 +31,82 @@ HWY_INLINE void by_elements(char* to, int64_t to_stride, const char* from, int64
   }
 }
 
-/// A square tile of one vector of 16 bytes a row. Interleaving row i with row i + n/2 moves the top bit of the row
-/// number to the bottom of the lane number; log2(n) rounds exchange the two numbers.
+/// Rows and columns of a square tile.
 template <class Word>
+inline constexpr int64_t kSide = 16 / sizeof(Word);
+
+#if HWY_TARGET <= HWY_AVX2
+inline constexpr int64_t kMostBlocks = 2;  ///< of 16 bytes in a vector
+#else
+inline constexpr int64_t kMostBlocks = 1;
+#endif
+
+/// kSide rows of kBlocks vectors of 16 bytes, one square tile in each. Interleaving row i with row i + n/2 moves the
+/// top bit of the row number to the bottom of the lane number; log2(n) rounds exchange the two numbers.
+template <class Word, int64_t kBlocks>
 HWY_INLINE void tile(char* to, int64_t to_stride, const char* from, int64_t from_stride) {
-  constexpr int64_t kBytes = sizeof(Word);
-  constexpr int kSide = 16 / sizeof(Word);
-  const hn::Full128<Word> d;
-  hn::Vec<decltype(d)> rows[kSide], next[kSide];
-  for (int i = 0; i < kSide; ++i)
-    rows[i] = hn::LoadU(d, reinterpret_cast<const Word*>(from + i * from_stride * kBytes));
-  for (int round = 1; round < kSide; round *= 2) {
-    for (int i = 0; i < kSide / 2; ++i) {
-      next[2 * i] = hn::InterleaveLower(d, rows[i], rows[i + kSide / 2]);
-      next[2 * i + 1] = hn::InterleaveUpper(d, rows[i], rows[i + kSide / 2]);
+  constexpr int64_t kBytes = sizeof(Word), kRows = kSide<Word>;
+  const hn::FixedTag<Word, kRows * kBlocks> d;
+  const hn::Full128<Word> block;
+  hn::Vec<decltype(d)> rows[kRows], next[kRows];
+  const auto load = [&](int64_t c) {
+    return hn::LoadU(block, reinterpret_cast<const Word*>(from + c * from_stride * kBytes));
+  };
+  for (int64_t i = 0; i < kRows; ++i) {
+    if constexpr (kBlocks == 2) {
+      rows[i] = hn::Combine(d, load(kRows + i), load(i));
+    } else {
+      rows[i] = load(i);
     }
-    for (int i = 0; i < kSide; ++i) rows[i] = next[i];
   }
-  for (int i = 0; i < kSide; ++i) hn::StoreU(rows[i], d, reinterpret_cast<Word*>(to + i * to_stride * kBytes));
+  for (int64_t round = 1; round < kRows; round *= 2) {
+    for (int64_t i = 0; i < kRows / 2; ++i) {
+      next[2 * i] = hn::InterleaveLower(d, rows[i], rows[i + kRows / 2]);
+      next[2 * i + 1] = hn::InterleaveUpper(d, rows[i], rows[i + kRows / 2]);
+    }
+    for (int64_t i = 0; i < kRows; ++i) rows[i] = next[i];
+  }
+  for (int64_t i = 0; i < kRows; ++i) hn::StoreU(rows[i], d, reinterpret_cast<Word*>(to + i * to_stride * kBytes));
 }
 
-/// Tiles in blocks whose rows and columns stay in the first cache, then the rest.
+/// Whether 16 lines of the source fight for places in a cache, and harder than those of the target do: the higher the
+/// power of two in a stride, the fewer places there are for its lines.
+inline bool source_fights(int64_t to_bytes, int64_t from_bytes) {
+  const int from = std::countr_zero(static_cast<uint64_t>(from_bytes));
+  return from >= 11 && from >= std::countr_zero(static_cast<uint64_t>(to_bytes));
+}
+
+/// Tiles through bands of rows that are a cache line wide in the source. Either few columns go through the band, so
+/// that each line of the source is read at once, or as many as make whole lines of the target. The last tiles of a band
+/// and the last rows overlap those before.
 template <class Word>
 void tiles(char* to, int64_t to_stride, const char* from, int64_t from_stride, Extent2 extent) {
-  constexpr int64_t kBytes = sizeof(Word), kSide = 16 / sizeof(Word);
-  constexpr int64_t kBlock = kSide < 8 ? 32 : 64;
-  const int64_t rows = extent.rows / kSide * kSide, cols = extent.cols / kSide * kSide;
-  for (int64_t r0 = 0; r0 < rows; r0 += kBlock) {
-    for (int64_t c0 = 0; c0 < cols; c0 += kBlock) {
-      for (int64_t r = r0; r < std::min(rows, r0 + kBlock); r += kSide) {
-        for (int64_t c = c0; c < std::min(cols, c0 + kBlock); c += kSide) {
-          tile<Word>(to + (r * to_stride + c) * kBytes, to_stride, from + (c * from_stride + r) * kBytes, from_stride);
-        }
+  constexpr int64_t kBytes = sizeof(Word), kRows = kSide<Word>, kWide = kMostBlocks * kRows;
+  constexpr int64_t kLine = 64 / kBytes, kAhead = 32;
+  if (extent.rows < kRows || extent.cols < kRows) {
+    return by_elements<Word>(to, to_stride, from, from_stride, {0, 0}, extent);
+  }
+  const auto tile_at = [&]<int64_t kBlocks>(int64_t r, int64_t c) {
+    const int64_t row = std::min(r, extent.rows - kRows);
+    tile<Word, kBlocks>(to + (row * to_stride + c) * kBytes, to_stride, from + (c * from_stride + row) * kBytes,
+                        from_stride);
+  };
+  const int64_t group = source_fights(to_stride * kBytes, from_stride * kBytes) ? kWide : kLine;
+  const int64_t wide_cols = extent.cols / kWide * kWide;
+  for (int64_t r0 = 0; r0 < extent.rows; r0 += kLine) {
+    const int64_t r1 = std::min(extent.rows, r0 + kLine);
+    for (int64_t c0 = 0; c0 < wide_cols; c0 += group) {
+      const int64_t c1 = std::min(wide_cols, c0 + group);
+      for (int64_t c = c0 + kAhead; c < std::min(extent.cols, c1 + kAhead); ++c)
+        hwy::Prefetch(from + (c * from_stride + r0) * kBytes);
+      for (int64_t r = r0; r < r1; r += kRows) {
+        for (int64_t c = c0; c < c1; c += kWide) tile_at.template operator()<kMostBlocks>(r, c);
       }
     }
+    for (int64_t c = wide_cols; c < extent.cols; c += kRows) {
+      for (int64_t r = r0; r < r1; r += kRows) tile_at.template operator()<1>(r, std::min(c, extent.cols - kRows));
+    }
   }
-  by_elements<Word>(to, to_stride, from, from_stride, {0, cols}, {rows, extent.cols});
-  by_elements<Word>(to, to_stride, from, from_stride, {rows, 0}, extent);
 }
 
 /// Elements as wide as a vector: blocks alone.

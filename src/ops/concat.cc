@@ -26,18 +26,33 @@ void upgrade_concat(Call& c) {
 /// One tensor's share of the whole along the axis, for each index of the axes before it.
 struct Part {
   int64_t line;   ///< elements of the part
-  int64_t whole;  ///< elements of the whole
-  int64_t first;  ///< where the part starts in it
+  int64_t first;  ///< where the part starts in the whole
 };
 
-/// Copies a part into the whole or out of it.
-void copy_part(const RunContext& c, const ConstView& x, const View& y, const Part& p, bool to_whole) {
-  const int64_t width = element_bytes(x.dtype);
-  if (p.line == 0) return;
-  const int64_t outer = x.count() / (to_whole ? p.line : p.whole);
-  Box box{{outer, p.line}, {to_whole ? p.line : p.whole, 1}, {to_whole ? p.whole : p.line, 1}};
-  const int64_t from = to_whole ? 0 : p.first * width, to = to_whole ? p.first * width : 0;
-  copy_box(c.parallel(), x.dtype, x.data + from, y.data + to, box);
+/// All tensors together: `count` elements in lines of `line`.
+struct Whole {
+  DType dtype;
+  int64_t count, line;
+  std::span<const Part> parts;
+
+  /// Elements of a part among the first n.
+  int64_t of_part(const Part& p, int64_t n) const {
+    return n / line * p.line + std::clamp<int64_t>(n % line - p.first, 0, p.line);
+  }
+  Box part_box(const Part& p) const { return {{count / line, p.line}, {p.line, 1}, {line, 1}}; }
+};
+
+/// Calls copy(i, begin, end) for elements [begin, end) of part i until all parts are covered.
+template <class Copy>
+void for_parts(const RunContext& c, const Whole& whole, const Copy& copy) {
+  // Copying a string may throw, which a thread must not.
+  const Parallel& threads = whole.dtype == DType::kString ? Parallel() : c.parallel();
+  threads.run(whole.count, kCopyGrain, [&](int64_t begin, int64_t end, int) {
+    for (size_t i = 0; i < whole.parts.size(); ++i) {
+      const int64_t from = whole.of_part(whole.parts[i], begin), to = whole.of_part(whole.parts[i], end);
+      if (from < to) copy(static_cast<int>(i), from, to);
+    }
+  });
 }
 
 void run_concat(RunContext& c) {
@@ -45,13 +60,19 @@ void run_concat(RunContext& c) {
   const View y = c.output(0);
   const int64_t wanted = c.attrs<ConcatAttrs>().axis;
   const int axis = static_cast<int>(wanted < 0 ? wanted + y.rank() : wanted);
-  Part part{0, y.extents.product(axis, y.rank()), 0};
+  const int64_t inner = y.extents.product(axis + 1, y.rank());
+  const std::span parts(c.scratch<Part>(c.input_count()), static_cast<size_t>(c.input_count()));
+  int64_t first = 0;
   for (int i = 0; i < c.input_count(); ++i) {
-    const ConstView x = c.input(i);
-    part.line = x.extents.product(axis, x.rank());
-    if (x.count() > 0) copy_part(c, x, y, part, true);
-    part.first += part.line;
+    const int64_t line = c.input(i).extents[axis] * inner;
+    parts[static_cast<size_t>(i)] = {line, first};
+    first += line;
   }
+  const Whole whole{y.dtype, y.count(), first, parts};
+  for_parts(c, whole, [&](int i, int64_t begin, int64_t end) {
+    const Part& part = parts[static_cast<size_t>(i)];
+    copy_box(y.dtype, c.input(i).data, y.data + part.first * element_bytes(y.dtype), whole.part_box(part), begin, end);
+  });
 }
 
 /// The rank that all inputs with a known rank share; -1 where none has one.
@@ -108,18 +129,24 @@ void run_split(RunContext& c) {
   const ConstView x = c.input(0);
   const int64_t wanted = c.attrs<SplitAttrs>().axis;
   const int axis = static_cast<int>(wanted < 0 ? wanted + x.rank() : wanted);
-  const int64_t inner = x.extents.product(axis + 1, x.rank());
-  const int64_t whole = x.extents[axis] * inner;
+  const int64_t n = x.extents[axis], inner = x.extents.product(axis + 1, x.rank());
   const auto sizes = read_ints(c, 1);
-  const int64_t parts = c.output_count();
-  const int64_t chunk = (x.extents[axis] + parts - 1) / parts;
+  const std::span parts(c.scratch<Part>(c.output_count()), static_cast<size_t>(c.output_count()));
+  const int64_t chunk = (n + c.output_count() - 1) / c.output_count();
   int64_t first = 0;
   for (int i = 0; i < c.output_count(); ++i) {
-    const int64_t size =
-        sizes.empty() ? std::clamp<int64_t>(x.extents[axis] - first, 0, chunk) : sizes[static_cast<size_t>(i)];
-    if (c.wants(i) && x.count() > 0) copy_part(c, x, c.output(i), {size * inner, whole, first * inner}, false);
+    const auto at = static_cast<size_t>(i);
+    const int64_t size = sizes.empty() ? std::clamp<int64_t>(n - first, 0, chunk) : sizes[at];
+    parts[at] = {c.wants(i) ? size * inner : 0, first * inner};
     first += size;
   }
+  const Whole whole{x.dtype, x.count(), n * inner, parts};
+  for_parts(c, whole, [&](int i, int64_t begin, int64_t end) {
+    const Part& part = parts[static_cast<size_t>(i)];
+    Box box = whole.part_box(part);
+    std::swap(box.from, box.to);
+    copy_box(x.dtype, x.data + part.first * element_bytes(x.dtype), c.output(i).data, box, begin, end);
+  });
 }
 
 /// Sizes of the outputs along the axis of size `n`; nothing where they are not known yet.
@@ -171,8 +198,9 @@ void infer_split(InferContext& c) {
   const int axis = c.axis(c.attrs<SplitAttrs>().axis, x.rank());
   auto sizes = split_sizes(c, x.shape[axis]);
   for (int i = 0; i < c.output_count(); ++i) {
+    Dim size = sizes ? (*sizes)[static_cast<size_t>(i)] : c.symbols().fresh();
     Shape shape = x.shape;
-    shape[axis] = sizes ? (*sizes)[static_cast<size_t>(i)] : c.symbols().fresh();
+    shape[axis] = std::move(size);
     c.set(i, x.dtype, std::move(shape));
   }
   move_values(c, 1, run_split);

@@ -47,25 +47,24 @@ void run_tile(RunContext& c) {
   if (unpacked(c, run_tile)) return;
   const ConstView x = c.input(0);
   const View y = c.output(0);
-  if (y.count() == 0) return;
-  const Strides from = strides_of(x.extents), to = strides_of(y.extents);
-  copy_box(c.parallel(), x.dtype, x.data, y.data, {x.extents, from, to});
-  for (int i = x.rank() - 1; i >= 0; --i) {
+  if (x.count() == y.count()) return ir::copy_elements(x, y);
+  const Strides to = strides_of(y.extents);
+  // The innermost repeats are those of x. For each axis before, the block [size of the axis, ..] that is done is copied
+  // behind itself.
+  bool done = false;
+  for (int i = x.rank() - 1; i >= 0 && y.count() > 0; --i) {
     const auto at = static_cast<size_t>(i);
-    const int64_t repeats = y.extents[i] / x.extents[i];
+    const int64_t repeats = y.extents[i] / x.extents[i], block = x.extents[i] * to[at];
     if (repeats == 1) continue;
-    // The block [.., size of axis i, ..] that is done is copied behind itself along axis i.
-    Box box;
+    Box box{{}, done ? to : strides_of(x.extents), to};
     for (int d = 0; d < i; ++d) box.sizes.push_back(x.extents[d]);
-    std::copy_n(to.begin(), i, box.from.begin());
-    box.sizes.push_back(repeats - 1);
-    box.sizes.push_back(x.extents[i] * to[at]);
+    box.sizes.push_back(repeats - (done ? 1 : 0));
+    box.sizes.push_back(block);
     box.from[at] = 0;
-    box.from[at + 1] = 1;
-    box.to = box.from;
-    box.to[at] = x.extents[i] * to[at];
-    const int64_t block_bytes = x.extents[i] * to[at] * element_bytes(x.dtype);
-    copy_box(c.parallel(), x.dtype, y.data, y.data + block_bytes, box);
+    box.to[at] = block;
+    box.from[at + 1] = box.to[at + 1] = 1;
+    copy_box(c.parallel(), x.dtype, done ? y.data : x.data, y.data + (done ? block * element_bytes(x.dtype) : 0), box);
+    done = true;
   }
 }
 

@@ -1,5 +1,9 @@
 // Gather and GatherElements: elements picked along one axis.
+#include <atomic>
+#include <utility>
+
 #include "kernels/copy.h"
+#include "kernels/scatter.h"
 #include "ops/indices.h"
 
 namespace sdx::ops {
@@ -55,34 +59,44 @@ void infer_gather(InferContext& c) {
   move_values(c, 1, run_gather);
 }
 
-template <class T>
-void gather_elements(RunContext& c, int axis, const int64_t* index) {
-  const ConstView x = c.input(0);
-  const View y = c.output(0);
-  const Strides from = strides_of(x.extents), to = strides_of(y.extents);
-  const int last = y.rank() - 1;
-  const int64_t line = y.extents[last], step = last == axis ? 0 : from[static_cast<size_t>(last)];
-  const int64_t stride = from[static_cast<size_t>(axis)];
-  c.parallel().run(y.count() / line, grain_for(line), [&](int64_t begin, int64_t end, int) {
-    for (int64_t i = begin; i < end; ++i) {
-      int64_t base = 0;
-      for (int d = 0; d < last; ++d) {
-        const auto at = static_cast<size_t>(d);
-        if (d != axis) base += i * line / to[at] % y.extents[d] * from[at];
-      }
-      for (int64_t k = 0; k < line; ++k) {
-        y.as<T>()[i * line + k] = x.as<T>()[base + k * step + index[i * line + k] * stride];
-      }
+template <class Index>
+void gather_strings(const ConstView& x, const View& y, const kernels::AxisIndex<Index>& at) {
+  kernels::for_runs(at.loop, 0, y.count(), [&](int64_t first, const std::array<int64_t, 1>& offset, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
+      const auto index = static_cast<int64_t>(at.index[first + i]);
+      const int64_t row = index < 0 ? index + at.limit : index;
+      y.as<std::string>()[first + i] = x.as<std::string>()[offset[0] + i * at.loop.inner(0) + row * at.axis_stride];
     }
   });
 }
 
+template <class Index>
+void gather_elements(RunContext& c) {
+  const ConstView x = c.input(0), indices = c.input(1);
+  const View y = c.output(0);
+  const auto axis = static_cast<size_t>(axis_of(c)), rank = static_cast<size_t>(y.rank());
+  Strides from = strides_of(x.extents);
+  const int64_t axis_stride = std::exchange(from[axis], 0);
+  const kernels::AxisIndex<Index> at{kernels::make_loop<1>(y.extents.span(), {std::span(from.data(), rank)}),
+                                     axis_stride, x.extents[static_cast<int>(axis)], indices.as<Index>()};
+  if (x.dtype == DType::kString) {
+    read_indices(c, indices, at.limit);
+    return gather_strings(x, y, at);
+  }
+  const int bytes = static_cast<int>(element_bytes(x.dtype));
+  std::atomic<bool> inside = true;
+  c.parallel().run(y.count(), grain_for(4), [&](int64_t begin, int64_t end, int) {
+    if (!kernels::gather_elements(at, y.data, x.data, bytes, begin, end)) {
+      inside.store(false, std::memory_order_relaxed);
+    }
+  });
+  if (!inside) read_indices(c, indices, at.limit);  // says which index it is
+}
+
 void run_gather_elements(RunContext& c) {
   if (unpacked(c, run_gather_elements)) return;
-  const int axis = axis_of(c);
-  const int64_t* index = read_indices(c, c.input(1), c.input(0).extents[axis]);
-  if (c.output(0).count() == 0) return;
-  for_width(c.input(0).dtype, [&]<class T>() { gather_elements<T>(c, axis, index); });
+  if (c.input(1).dtype == DType::kI64) return gather_elements<int64_t>(c);
+  gather_elements<int32_t>(c);
 }
 
 void infer_gather_elements(InferContext& c) {

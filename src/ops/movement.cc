@@ -10,17 +10,21 @@
 namespace sdx::ops {
 namespace {
 
-/// Elements that one thread copies at a time.
-constexpr int64_t kCopyGrain = 32768;
-
 kernels::StridedLoop<2> loop_of(const Box& box) {
   const auto rank = static_cast<size_t>(box.sizes.rank());
   return kernels::make_loop<2>(box.sizes.span(), {std::span(box.to.data(), rank), std::span(box.from.data(), rank)});
 }
 
-void copy_strings(const kernels::StridedLoop<2>& loop, const std::string* from, std::string* to) {
-  kernels::for_runs(loop, 0, loop.count(), [&](int64_t, const std::array<int64_t, 2>& offset, int64_t count) {
-    for (int64_t i = 0; i < count; ++i) to[offset[0] + i * loop.inner(0)] = from[offset[1] + i * loop.inner(1)];
+/// Elements [begin, end) of the loop.
+void copy_loop(DType dtype, const kernels::StridedLoop<2>& loop, const std::byte* from, std::byte* to, int64_t begin,
+               int64_t end) {
+  if (dtype != DType::kString) {
+    return kernels::strided_copy(loop, to, from, static_cast<int>(element_bytes(dtype)), begin, end);
+  }
+  const auto* source = reinterpret_cast<const std::string*>(from);
+  auto* target = reinterpret_cast<std::string*>(to);
+  kernels::for_runs(loop, begin, end, [&](int64_t, const std::array<int64_t, 2>& offset, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) target[offset[0] + i * loop.inner(0)] = source[offset[1] + i * loop.inner(1)];
   });
 }
 
@@ -39,14 +43,15 @@ Strides strides_of(const Extents& extents) {
 }
 
 void copy_box(const Parallel& parallel, DType dtype, const std::byte* from, std::byte* to, const Box& box) {
-  if (box.sizes.count() == 0) return;
   const auto loop = loop_of(box);
-  if (dtype == DType::kString) {
-    return copy_strings(loop, reinterpret_cast<const std::string*>(from), reinterpret_cast<std::string*>(to));
-  }
-  const int bytes = static_cast<int>(element_bytes(dtype));
-  parallel.run(loop.count(), kCopyGrain,
-               [&](int64_t begin, int64_t end, int) { kernels::strided_copy(loop, to, from, bytes, begin, end); });
+  // Copying a string may throw, which a thread must not.
+  const Parallel& threads = dtype == DType::kString ? Parallel() : parallel;
+  threads.run(box.sizes.count(), kernels::copy_grain(loop, kCopyGrain),
+              [&](int64_t begin, int64_t end, int) { copy_loop(dtype, loop, from, to, begin, end); });
+}
+
+void copy_box(DType dtype, const std::byte* from, std::byte* to, const Box& box, int64_t begin, int64_t end) {
+  copy_loop(dtype, loop_of(box), from, to, begin, end);
 }
 
 bool unpacked(RunContext& c, void (*run)(RunContext&)) {

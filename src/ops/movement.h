@@ -51,6 +51,12 @@ struct Box {
 /// Copies a box whose first element is at `from` and goes to `to`. The two must not overlap. Splits over threads.
 void copy_box(const Parallel& parallel, DType dtype, const std::byte* from, std::byte* to, const Box& box);
 
+/// The same for the elements [begin, end) of the box in row-major order, on the calling thread.
+void copy_box(DType dtype, const std::byte* from, std::byte* to, const Box& box, int64_t begin, int64_t end);
+
+/// Elements that a thread copies at a time.
+inline constexpr int64_t kCopyGrain = 32768;
+
 /// Elements of an input of integers (int64, int32) at run time, valid as long as scratch memory; none where it is
 /// absent.
 std::span<const int64_t> read_ints(const RunContext& c, int input);

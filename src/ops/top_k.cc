@@ -1,5 +1,5 @@
 // TopK: the largest or smallest elements along an axis, with their positions.
-#include "kernels/scan.h"
+#include "kernels/top_k.h"
 #include "ops/dispatch.h"
 #include "ops/family.h"
 
@@ -49,12 +49,13 @@ void run(RunContext& c) {
   if (y.count() == 0) return;
   const int64_t k = y[axis];
   const kernels::LineShape shape{x.extents[axis], x.extents.product(axis + 1, x.rank())};
+  auto* scratch = c.scratch<kernels::TopKEntry>(k * c.parallel().threads());
   int64_t* indices = c.wants(1) ? c.output(1).as<int64_t>() : c.scratch<int64_t>(y.count());
   with_number(x.dtype, [&](auto* tag) {
     using T = Pointee<decltype(tag)>;
     T* values = c.wants(0) ? c.output(0).as<T>() : c.scratch<T>(y.count());
-    c.parallel().run(y.count() / k, grain_for(shape.length * 4), [&](int64_t begin, int64_t end, int) {
-      kernels::top_k(a.largest, k, x.as<T>(), shape, values, indices, begin, end);
+    c.parallel().run(y.count() / k, grain_for(shape.length * 4), [&](int64_t begin, int64_t end, int worker) {
+      kernels::top_k(a.largest, k, x.as<T>(), shape, values, indices, scratch + worker * k, begin, end);
     });
   });
 }

@@ -109,6 +109,20 @@ TEST(Convert, OddLengthsTouchNothingElse) {
   });
 }
 
+TEST(Convert, BoolsOfOddLengths) {
+  const float special[] = {0.0f, -0.0f, 1e-45f, kNan, -kInf, 2.0f, 0.0f};
+  for_each_isa([&] {
+    for (int64_t n = 0; n < 70; ++n) {
+      std::vector<float> x(static_cast<size_t>(n));
+      for (int64_t i = 0; i < n; ++i) x[i] = special[i % 7];
+      std::vector<uint8_t> y(static_cast<size_t>(n) + 1, 0xAB);
+      cast(Element::kFloat, x.data(), Element::kBool, y.data(), 0, n);
+      for (int64_t i = 0; i < n; ++i) EXPECT_EQ(y[i], x[i] != 0.0f ? 1 : 0);
+      EXPECT_EQ(y[n], 0xAB);
+    }
+  });
+}
+
 TEST(Cast, FloatsTruncateAndWrap) {
   const float x[] = {1.9f, -1.9f, 300.0f, -1.0f, 3e9f, kNan, kInf, -kInf, -0.0f};
   const int64_t n = 9;

@@ -70,6 +70,35 @@ TEST(Copy, EveryPermutation) {
   });
 }
 
+TEST(Copy, BlocksOfEveryShapeAtAnyStride) {
+  for_each_isa([&] {
+    for (int bytes : {1, 2, 4, 8, 16}) {
+      for (int64_t rows : {3, 4, 7, 16, 37, 130}) {
+        for (int64_t cols : {2, 4, 5, 9, 33, 71}) {
+          const int64_t to_stride = cols + 3, from_stride = rows + 5;
+          const std::vector<uint8_t> from = random_bytes(cols * from_stride * bytes, 3);
+          std::vector<uint8_t> to(rows * to_stride * bytes, 0xEE), expected = to;
+          transpose_block(to.data(), to_stride, from.data(), from_stride, {rows, cols}, bytes);
+          for (int64_t r = 0; r < rows; ++r) {
+            for (int64_t c = 0; c < cols; ++c) {
+              std::memcpy(&expected[(r * to_stride + c) * bytes], &from[(c * from_stride + r) * bytes], bytes);
+            }
+          }
+          ASSERT_EQ(to, expected) << bytes << " bytes, " << rows << " x " << cols;
+        }
+      }
+    }
+  });
+}
+
+TEST(Copy, GrainOfTranspositionsIsOfWholeRows) {
+  const int64_t matrix[] = {768, 3072}, swap[] = {1, 0}, same[] = {0, 1};
+  EXPECT_EQ(copy_grain(make_transpose_loop(matrix, swap), 30000) % (16 * 768), 0);
+  EXPECT_EQ(copy_grain(make_transpose_loop(matrix, same), 30000), 30000);
+  const int64_t long_rows[] = {1000000, 8};
+  EXPECT_EQ(copy_grain(make_transpose_loop(long_rows, swap), 30000), 30000);
+}
+
 TEST(Copy, SlicesWithSteps) {
   // to[i][j] = from[5 - 2 i][1 + 3 j] of a 6 x 11 source.
   const std::vector<uint8_t> from = random_bytes(66 * 4, 2);
@@ -93,6 +122,29 @@ TEST(Copy, ExpandRepeats) {
   float to[24];
   strided_copy(loop, to, from, 4, 0, 24);
   for (int i = 0; i < 24; ++i) EXPECT_EQ(to[i], from[i / 4 % 3]);
+}
+
+TEST(Copy, BlocksRepeatBehindThemselves) {
+  // to[i][r][j] = from[i][j], in ranges that end anywhere.
+  for (int bytes : {1, 4, 16}) {
+    for (int64_t block : {2, 3, 700}) {
+      const int64_t rows = 3, repeats = 9, n = rows * repeats * block;
+      const int64_t extents[] = {rows, repeats, block}, to_strides[] = {repeats * block, block, 1},
+                    from_strides[] = {block, 0, 1};
+      const auto loop =
+          make_loop<2>(extents, {std::span<const int64_t>(to_strides), std::span<const int64_t>(from_strides)});
+      const std::vector<uint8_t> from = random_bytes(rows * block * bytes, 4);
+      for (int64_t step : {1, 5, 64, 100000}) {
+        std::vector<uint8_t> to(n * bytes);
+        for (int64_t i = 0; i < n; i += step)
+          strided_copy(loop, to.data(), from.data(), bytes, i, std::min(n, i + step));
+        for (int64_t i = 0; i < n; ++i) {
+          const int64_t source = i / (repeats * block) * block + i % block;
+          ASSERT_EQ(std::memcmp(&to[i * bytes], &from[source * bytes], bytes), 0) << step;
+        }
+      }
+    }
+  }
 }
 
 TEST(Copy, TransposedMatrices) {
@@ -176,8 +228,14 @@ TEST(Gather, ElementsAlongEachAxis) {
     const AxisIndex<int32_t> at{make_loop<1>(index_shape, {std::span<const int64_t>(walked.data(), 3)}), axis_stride,
                                 limit, index.data()};
     std::vector<float> to(30), scattered = data, expected = data;
-    gather_elements(at, to.data(), data.data(), 4, 0, 11);
-    gather_elements(at, to.data(), data.data(), 4, 11, 30);
+    EXPECT_TRUE(gather_elements(at, to.data(), data.data(), 4, 0, 11));
+    EXPECT_TRUE(gather_elements(at, to.data(), data.data(), 4, 11, 30));
+    for (int32_t bad : {limit, -limit - 1, std::numeric_limits<int32_t>::max(), std::numeric_limits<int32_t>::min()}) {
+      const int32_t good = std::exchange(index[17], bad);
+      EXPECT_FALSE(gather_elements(at, to.data(), data.data(), 4, 0, 30));
+      index[17] = good;
+    }
+    EXPECT_TRUE(gather_elements(at, to.data(), data.data(), 4, 0, 30));
     scatter_elements(ScatterOp::kAdd, at, scattered.data(), to.data(), 0, 30);
     int64_t i = 0;
     for_positions(index_shape, [&](const std::vector<int64_t>& position) {
