@@ -198,10 +198,9 @@ void infer_split(InferContext& c) {
   const int axis = c.axis(c.attrs<SplitAttrs>().axis, x.rank());
   auto sizes = split_sizes(c, x.shape[axis]);
   for (int i = 0; i < c.output_count(); ++i) {
-    Dim size = sizes ? (*sizes)[static_cast<size_t>(i)] : c.symbols().fresh();
-    Shape shape = x.shape;
-    shape[axis] = std::move(size);
-    c.set(i, x.dtype, std::move(shape));
+    std::vector<Dim> dims = x.shape.dims();
+    dims[static_cast<size_t>(axis)] = sizes ? (*sizes)[static_cast<size_t>(i)] : c.symbols().fresh();
+    c.set(i, x.dtype, Shape(std::move(dims)));
   }
   move_values(c, 1, run_split);
 }
