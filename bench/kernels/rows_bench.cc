@@ -10,8 +10,8 @@
 #include "kernels/norm.h"
 #include "kernels/quantize.h"
 #include "kernels/reduce.h"
-#include "kernels/scan.h"
 #include "kernels/softmax.h"
+#include "kernels/top_k.h"
 #include "kernels/unary.h"
 
 namespace sdx::kernels {
@@ -168,8 +168,9 @@ void top_elements(benchmark::State& state) {
   const std::vector<float> x = poison(kElements);
   float values[50];
   int64_t indices[50];
+  TopKEntry scratch[50];
   for (auto _ : state) {
-    top_k(true, 50, x.data(), {kElements, 1}, values, indices, 0, 1);
+    top_k(true, 50, x.data(), {kElements, 1}, values, indices, scratch, 0, 1);
     benchmark::ClobberMemory();
   }
   report(state, 4 * kElements);

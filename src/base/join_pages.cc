@@ -43,6 +43,12 @@ class Joiner {
     changed_.notify_one();
   }
 
+  void finish() {
+    std::unique_lock lock(mutex_);
+    while (join_next(lock)) {
+    }
+  }
+
  private:
   struct Range {
     std::weak_ptr<std::byte> owner;
@@ -70,6 +76,14 @@ class Joiner {
       changed_.wait(lock, [&] { return stop_ || !waiting_.empty(); });
       while (!stop_ && std::chrono::steady_clock::now() < added_ + kDelay) changed_.wait_until(lock, added_ + kDelay);
       if (stop_) return;
+      const auto start = std::chrono::steady_clock::now();
+      if (join_next(lock)) changed_.wait_for(lock, std::chrono::steady_clock::now() - start, [&] { return stop_; });
+    }
+  }
+
+  /// Joins the next page without the lock, which is held before and after; whether there was one.
+  bool join_next(std::unique_lock<std::mutex>& lock) {
+    while (!waiting_.empty()) {
       Range& range = waiting_.back();
       const std::shared_ptr<std::byte> owner = range.owner.lock();
       if (!owner || range.bytes == 0) {
@@ -79,13 +93,12 @@ class Joiner {
       range.bytes -= kHugePage;
       std::byte* const page = range.end();
       lock.unlock();
-      const auto start = std::chrono::steady_clock::now();
       const bool joined = join_pages(page);
-      const auto took = std::chrono::steady_clock::now() - start;
       lock.lock();
       if (!joined) waiting_.clear();  // the system is short of memory or joins none at once
-      changed_.wait_for(lock, took, [&] { return stop_; });
+      return true;
     }
+    return false;
   }
 
   std::mutex mutex_;
@@ -105,6 +118,8 @@ void join_pages_later(const std::shared_ptr<std::byte>& owner, std::byte* memory
     // Without memory or a thread for it pages stay small.
   }
 }
+
+void join_waiting_pages() { Joiner::instance().finish(); }
 
 bool join_pages(std::byte* memory) noexcept { return madvise(memory, kHugePage, kCollapse) == 0; }
 

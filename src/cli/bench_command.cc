@@ -6,6 +6,7 @@
 #include <memory>
 #include <thread>
 
+#include "base/join_pages.h"
 #include "cli/commands.h"
 #include "cli/json_tensor.h"
 #include "cli/runner.h"
@@ -57,6 +58,7 @@ Timings measure(Runner& runner, const BenchFlags& flags) {
 void run(const BenchFlags& flags) {
   Runner runner(flags.model, flags.inputs);
   std::vector<Value> outputs;
+  join_waiting_pages();
   for (int i = 0; i < flags.warmup; ++i) runner.run(outputs);
   Timings timings = measure(runner, flags);
   std::vector<double>& times = timings.ms;

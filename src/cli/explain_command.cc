@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 
+#include "base/join_pages.h"
 #include "cli/commands.h"
 #include "cli/json_tensor.h"
 #include "cli/runner.h"
@@ -111,6 +112,7 @@ Json explain(const ExplainFlags& flags) {
   Runner runner(wanted, flags.inputs);
   const int threads = Parallel(wanted.threads).threads();
   measure::CeilingProbe probe{Parallel(wanted.threads)};
+  join_waiting_pages();
   const auto runs = profile(runner, flags.repeat);
   const auto ceiling = probe.measure();
   const auto groups = measure::explain(runner.model().program(), runs, ceiling);

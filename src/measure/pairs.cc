@@ -7,6 +7,7 @@
 #include <iterator>
 #include <thread>
 
+#include "base/join_pages.h"
 #include "measure/process.h"
 
 namespace sdx::measure {
@@ -79,6 +80,7 @@ void wait_until_idle() {
 PairResult run_pairs(const std::function<void()>& ours, const std::function<void()>& peer, CeilingProbe& probe,
                      const PairOptions& options) {
   const auto begin = Clock::now();
+  join_waiting_pages();
   double ours_expected = warmed(ours), peer_expected = warmed(peer);
   std::vector<Pair> pairs;
   const auto least = static_cast<size_t>(std::min(options.pairs, 3));
