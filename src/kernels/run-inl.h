@@ -33,23 +33,23 @@ HWY_INLINE void copy_run(const float* from, int64_t n, float* to) {
   for (int64_t j = 0; j < n; ++j) to[j] = from[j];
 }
 
-// Splits as many of the floats from `at` on as fit vectors of D; returns where it stopped.
+// Splits as many of the floats from `at` on as fit vectors of D, and moves `at` behind them.
 template <class D>
-HWY_INLINE int64_t split_vectors(D d, const float* from, int64_t at, int64_t n, float* even, float* odd) {
+HWY_INLINE void split_vectors(D d, const float* from, int64_t& at, int64_t n, float* even, float* odd) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   for (; at + 2 * lanes <= n; at += 2 * lanes) {
     const auto low = hn::LoadU(d, from + at), high = hn::LoadU(d, from + at + lanes);
     hn::StoreU(hn::ConcatEven(d, high, low), d, even + at / 2);
     hn::StoreU(hn::ConcatOdd(d, high, low), d, odd + at / 2);
   }
-  return at;
 }
 
 /// even[j] = from[2 j] and odd[j] = from[2 j + 1] of a run of n floats.
 HWY_INLINE void split_run(const float* from, int64_t n, float* even, float* odd) {
-  int64_t at = split_vectors(hn::ScalableTag<float>(), from, 0, n, even, odd);
-  at = split_vectors(hn::CappedTag<float, 8>(), from, at, n, even, odd);
-  at = split_vectors(hn::CappedTag<float, 4>(), from, at, n, even, odd);
+  int64_t at = 0;
+  split_vectors(hn::ScalableTag<float>(), from, at, n, even, odd);
+  split_vectors(hn::CappedTag<float, 8>(), from, at, n, even, odd);
+  split_vectors(hn::CappedTag<float, 4>(), from, at, n, even, odd);
   for (; at < n; ++at) (at % 2 == 0 ? even : odd)[at / 2] = from[at];
 }
 
