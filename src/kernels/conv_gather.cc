@@ -14,17 +14,23 @@ HWY_BEFORE_NAMESPACE();
 namespace sdx::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+// to[j] = from[2 j] from j on for as many as fit vectors of D and end before `end`; moves j behind them.
+template <class D>
+HWY_INLINE void copy_even(D d, const float* from, const float* end, int64_t& j, int64_t n, float* to) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (; j + lanes <= n && from + 2 * (j + lanes) <= end; j += lanes) {
+    const auto low = hn::LoadU(d, from + 2 * j), high = hn::LoadU(d, from + 2 * j + lanes);
+    hn::StoreU(hn::ConcatEven(d, high, low), d, to + j);
+  }
+}
+
 // to[j] = from[stride j]; reads nothing at or beyond `end`.
 HWY_INLINE void copy_strided(const float* from, const float* end, int64_t stride, int64_t n, float* to) {
-  const hn::ScalableTag<float> d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t j = 0;
   if (stride == 2) {
-    for (; j + lanes <= n && from + 2 * (j + lanes) <= end; j += lanes) {
-      const auto low = hn::LoadU(d, from + 2 * j);
-      const auto high = hn::LoadU(d, from + 2 * j + lanes);
-      hn::StoreU(hn::ConcatEven(d, high, low), d, to + j);
-    }
+    copy_even(hn::ScalableTag<float>(), from, end, j, n, to);
+    copy_even(hn::CappedTag<float, 8>(), from, end, j, n, to);
+    copy_even(hn::CappedTag<float, 4>(), from, end, j, n, to);
   }
   for (; j < n; ++j) to[j] = from[j * stride];
 }
