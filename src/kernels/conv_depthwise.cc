@@ -175,7 +175,8 @@ struct Padded {
     phases = shape.stride[2];
     pitch = ceil_div(extent(2, shape.out[2]), phases);
   }
-  int64_t floats() const { return (depths * heights + kDepthwiseRows - 1) * phases * pitch + kSlack; }
+  // Even, because offsets lie behind them.
+  int64_t floats() const { return ceil_div((depths * heights + kDepthwiseRows - 1) * phases * pitch + kSlack, 2) * 2; }
 };
 
 // Output rows (within each depth) that stay in the first-level cache with the copy.
