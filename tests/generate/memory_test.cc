@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "allocation_counter.h"
+#include "base/join_pages.h"
 #include "generate/generate.h"
 #include "tiny_decoders.h"
 
@@ -21,6 +22,7 @@ std::unique_ptr<Decoder> open_demo() {
   engine::RunSettings settings;
   settings.parallel = Parallel(1);
   decoder->set_run_settings(settings);
+  join_waiting_pages();  // or their thread gives memory back while a test counts
   return decoder;
 }
 
