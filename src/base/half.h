@@ -94,4 +94,14 @@ constexpr BFloat16 to_bfloat16(float x) {
 }
 constexpr BFloat16 to_bfloat16(double x) { return to_bfloat16(to_float_odd(x)); }
 
+/// What arithmetic works on: x itself, or the float that a 16-bit number is.
+template <class T>
+constexpr auto value_of(T x) {
+  if constexpr (requires { x.bits; }) {
+    return to_float(x);
+  } else {
+    return x;
+  }
+}
+
 }  // namespace sdx

@@ -164,15 +164,6 @@ void binary_narrow(BinaryOp op, const Pair<T>& p) {
 }
 
 template <class T>
-auto value_of(T x) {
-  if constexpr (std::is_arithmetic_v<T>) {
-    return x;
-  } else {
-    return to_float(x);
-  }
-}
-
-template <class T>
 T from_double(double x) {
   if constexpr (std::is_same_v<T, Half>) {
     return to_half(x);

@@ -14,13 +14,11 @@ bool truth(const bool& x) {
 }
 
 template <class T>
-auto value_of(const T& x) {
+auto operand(const T& x) {
   if constexpr (std::is_same_v<T, bool>) {
     return truth(x);
-  } else if constexpr (requires { x.bits; }) {
-    return to_float(x);
   } else {
-    return x;
+    return value_of(x);
   }
 }
 
@@ -37,12 +35,12 @@ struct Pair {
 template <class T, class F>
 void map_pair(const Pair<T>& p, const F& f) {
   if (p.a_stride == 1 && p.b_stride == 1) {
-    for (int64_t i = 0; i < p.n; ++i) p.y[i] = f(value_of(p.a[i]), value_of(p.b[i]));
+    for (int64_t i = 0; i < p.n; ++i) p.y[i] = f(operand(p.a[i]), operand(p.b[i]));
   } else if (p.a_stride == 1 && p.b_stride == 0) {
-    const auto b = p.n > 0 ? value_of(*p.b) : decltype(value_of(*p.b))();
-    for (int64_t i = 0; i < p.n; ++i) p.y[i] = f(value_of(p.a[i]), b);
+    const auto b = p.n > 0 ? operand(*p.b) : decltype(operand(*p.b))();
+    for (int64_t i = 0; i < p.n; ++i) p.y[i] = f(operand(p.a[i]), b);
   } else {
-    for (int64_t i = 0; i < p.n; ++i) p.y[i] = f(value_of(p.a[i * p.a_stride]), value_of(p.b[i * p.b_stride]));
+    for (int64_t i = 0; i < p.n; ++i) p.y[i] = f(operand(p.a[i * p.a_stride]), operand(p.b[i * p.b_stride]));
   }
 }
 

@@ -9,15 +9,6 @@
 namespace sdx::kernels {
 namespace {
 
-template <class T>
-auto value_of(T x) {
-  if constexpr (std::is_arithmetic_v<T>) {
-    return x;
-  } else {
-    return to_float(x);
-  }
-}
-
 /// An unsigned integer that is larger for larger elements; equal for 0 and -0, and the largest for every NaN.
 template <class T>
 auto key_of(T x) {
