@@ -16,25 +16,25 @@ std::optional<E> named(std::string_view name, const std::array<std::string_view,
   return std::nullopt;
 }
 
-/// The input coordinate of output position `x`.
-double coordinate(Coordinates mode, const ResampledAxis& a, double x) {
-  const auto from = static_cast<double>(a.from);
-  const double length = a.scale * from;  // of the output, before it was rounded
+/// The input coordinate of output position `x`, computed in Real.
+template <class Real>
+Real coordinate(Coordinates mode, const ResampledAxis& a, int64_t position) {
+  const auto x = static_cast<Real>(position), from = static_cast<Real>(a.from), scale = static_cast<Real>(a.scale);
+  const auto start = static_cast<Real>(a.start), end = static_cast<Real>(a.end);
+  const Real half = 0.5, length = scale * from;  // of the output, before it was rounded
   switch (mode) {
     case Coordinates::kAlignCorners: return length == 1 ? 0 : x * (from - 1) / (length - 1);
-    case Coordinates::kAsymmetric: return x / a.scale;
-    case Coordinates::kTfHalfPixelForNearest: return (x + 0.5) / a.scale;
-    case Coordinates::kPytorchHalfPixel: return length == 1 ? -0.5 : (x + 0.5) / a.scale - 0.5;
-    case Coordinates::kHalfPixelSymmetric: {
-      const double offset = from / 2 * (1 - static_cast<double>(a.to) / length);
-      return offset + (x + 0.5) / a.scale - 0.5;
-    }
+    case Coordinates::kAsymmetric: return x / scale;
+    case Coordinates::kTfHalfPixelForNearest: return (x + half) / scale;
+    case Coordinates::kPytorchHalfPixel: return length == 1 ? -half : (x + half) / scale - half;
+    case Coordinates::kHalfPixelSymmetric:
+      return from / 2 * (1 - static_cast<Real>(a.to) / length) + (x + half) / scale - half;
     case Coordinates::kTfCropAndResize:
-      if (length == 1) return (a.start + a.end) * (from - 1) / 2;
-      return a.start * (from - 1) + x * (a.end - a.start) * (from - 1) / (length - 1);
+      if (length == 1) return half * (start + end) * (from - 1);
+      return start * (from - 1) + x * (end - start) * (from - 1) / (length - 1);
     case Coordinates::kHalfPixel: break;
   }
-  return (x + 0.5) / a.scale - 0.5;
+  return (x + half) / scale - half;
 }
 
 bool is_outside(Coordinates mode, const ResampledAxis& a, double at) {
@@ -65,6 +65,9 @@ void check_length(const ResampledAxis& axis) {
     fail(ErrorKind::kUnsupportedModel, "resizing an axis of ", axis.from, " elements");
   }
 }
+
+/// Elements are as near as each other where their distances differ by no more, as in ONNX Runtime (found by trial).
+constexpr double kTie = 1e-6;
 
 /// What follows `n` entries of a table's row repeats the last of them.
 template <class V>
@@ -107,7 +110,7 @@ Taps<T> make_taps(const RunContext& c, const Resampling& how, const ResampledAxi
   auto* weights = c.scratch<double>(count);
   bool any_outside = false;
   for (int64_t j = 0; j < axis.to; ++j) {
-    const double at = coordinate(how.coordinates, axis, static_cast<double>(j));
+    const double at = coordinate<double>(how.coordinates, axis, j);
     outside[j] = is_outside(how.coordinates, axis, at);
     any_outside |= outside[j];
     const double base = std::floor(at), ratio = at - base;
@@ -134,13 +137,16 @@ template <class Index>
 const Index* make_nearest(const RunContext& c, const Resampling& how, const ResampledAxis& axis, bool* outside) {
   check_length<Index>(axis);
   auto* map = c.scratch<Index>(kernels::resize_row(axis.to));
+  // As PyTorch and ONNX Runtime, because rounding decides next to a border between elements.
+  const bool in_floats = std::max(axis.from, axis.to) < (1 << std::numeric_limits<float>::digits);
   for (int64_t j = 0; j < axis.to; ++j) {
-    const double at = coordinate(how.coordinates, axis, static_cast<double>(j));
+    const double at =
+        in_floats ? coordinate<float>(how.coordinates, axis, j) : coordinate<double>(how.coordinates, axis, j);
     const double low = std::floor(at), ratio = at - low;
     bool up = ratio > 0;
-    if (how.rounding == Rounding::kFloor) up = false;
-    if (how.rounding == Rounding::kPreferFloor) up = ratio > 0.5;
-    if (how.rounding == Rounding::kPreferCeil) up = ratio >= 0.5;
+    if (how.rounding == Rounding::kFloor) up = up && how.ceil_if_smaller && axis.scale < 1;
+    if (how.rounding == Rounding::kPreferFloor) up = ratio > 0.5 + kTie;
+    if (how.rounding == Rounding::kPreferCeil) up = ratio >= 0.5 - kTie;
     map[j] = clamp_position<Index>(low + up, axis.from);
     if (outside) outside[j] = is_outside(how.coordinates, axis, at);
   }

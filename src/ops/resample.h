@@ -33,6 +33,7 @@ struct Resampling {
   double cubic_a = -0.75;
   bool antialias = false;        ///< widens the kernel where an axis shrinks
   bool exclude_outside = false;  ///< positions outside weigh nothing, instead of standing for the border
+  bool ceil_if_smaller = false;  ///< kFloor means kCeil where an axis shrinks
 };
 
 /// One axis: `from` elements become `to`, with the part [start, end] of its length cut out for kTfCropAndResize.

@@ -12,6 +12,7 @@ namespace {
 struct ResizeAttrs {
   bool antialias = false;
   std::vector<int64_t> axes;
+  bool ceil_if_smaller = false;  ///< set for the first Resize, whose nearest element was that above along such axes
   std::string coordinate_transformation_mode = "half_pixel";
   float cubic_coeff_a = -0.75f;
   bool exclude_outside = false;
@@ -23,6 +24,7 @@ struct ResizeAttrs {
   static constexpr auto fields() {
     return std::tuple{field("antialias", &ResizeAttrs::antialias),
                       field("axes", &ResizeAttrs::axes),
+                      field("ceil_if_smaller", &ResizeAttrs::ceil_if_smaller),
                       field("coordinate_transformation_mode", &ResizeAttrs::coordinate_transformation_mode),
                       field("cubic_coeff_a", &ResizeAttrs::cubic_coeff_a),
                       field("exclude_outside", &ResizeAttrs::exclude_outside),
@@ -47,6 +49,7 @@ void upgrade_old(Call& c, std::optional<std::vector<float>> scales) {
   }
   c.attrs["coordinate_transformation_mode"] = std::string("asymmetric");
   c.attrs["nearest_mode"] = std::string("floor");
+  c.attrs["ceil_if_smaller"] = int64_t{1};
 }
 
 void upgrade_resize(Call& c) {
@@ -239,7 +242,8 @@ Resampling resampling_of(const ResizeAttrs& a) {
           *rounding_of(a.nearest_mode),
           a.cubic_coeff_a,
           a.antialias,
-          a.exclude_outside};
+          a.exclude_outside,
+          a.ceil_if_smaller};
 }
 
 using Outside = std::array<const bool*, kMaxRank>;
