@@ -26,7 +26,7 @@ Real coordinate(Coordinates mode, const ResampledAxis& a, int64_t position) {
     case Coordinates::kAlignCorners: return length == 1 ? 0 : x * (from - 1) / (length - 1);
     case Coordinates::kAsymmetric: return x / scale;
     case Coordinates::kTfHalfPixelForNearest: return (x + half) / scale;
-    case Coordinates::kPytorchHalfPixel: return length == 1 ? -half : (x + half) / scale - half;
+    case Coordinates::kPytorchHalfPixel: return length == 1 ? 0 : (x + half) / scale - half;
     case Coordinates::kHalfPixelSymmetric:
       return from / 2 * (1 - static_cast<Real>(a.to) / length) + (x + half) / scale - half;
     case Coordinates::kTfCropAndResize:

@@ -18,6 +18,13 @@ bool Progress::allowed(const std::string& rule) const {
   return options.only.empty() || std::ranges::find(options.only, rule) != options.only.end();
 }
 
+bool Progress::knows(std::span<const Dim> sizes) const {
+  std::vector<int> symbols;
+  for (const Dim& d : sizes) d.collect_symbols(symbols);
+  return std::ranges::all_of(
+      symbols, [&](int s) { return static_cast<size_t>(s) < stable.size() && stable[static_cast<size_t>(s)]; });
+}
+
 namespace {
 
 /// What tells one known value from another.

@@ -116,12 +116,7 @@ void tell_read(const std::vector<Tensor>& inputs, const Progress& progress) {
 /// The fact without what says how it was computed: known from symbols that every run binds.
 bool is_stable(const ir::Fact& fact, const Progress& progress) {
   if (fact.kind != ir::Kind::kTensor || !fact.values || !fact.shape.has_rank()) return false;
-  std::vector<int> symbols;
-  for (const Dim& d : *fact.values) d.collect_symbols(symbols);
-  for (const Dim& d : fact.shape.dims()) d.collect_symbols(symbols);
-  return std::ranges::all_of(symbols, [&](int s) {
-    return static_cast<size_t>(s) < progress.stable.size() && progress.stable[static_cast<size_t>(s)];
-  });
+  return progress.knows(*fact.values) && progress.knows(fact.shape.dims());
 }
 
 bool fold_node(Graph& graph, NodeId id, Progress& progress) {

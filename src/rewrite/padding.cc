@@ -8,6 +8,7 @@
 #include "ir/evaluate.h"
 #include "ops/op_table.h"
 #include "rewrite/passes.h"
+#include "rewrite/row_wise.h"
 
 namespace sdx::rewrite {
 
@@ -127,7 +128,8 @@ bool is_padding_mask(Graph& graph, ValueId mask, ValueId added) {
 
 class Remover {
  public:
-  Remover(Graph& graph, ValueId mask) : graph_(graph), mask_(mask) {}
+  Remover(Graph& graph, ValueId mask)
+      : graph_(graph), mask_(mask), rows_(graph, graph.fact(mask).shape[0], graph.fact(mask).shape[1], kRule) {}
 
   bool run(Progress& progress) {
     find_attention();
@@ -150,12 +152,6 @@ class Remover {
   }
 
  private:
-  /// [texts, length, ...] as the mask has them.
-  bool has_rows(ValueId v) const {
-    const Shape &shape = graph_.fact(v).shape, &mask = graph_.fact(mask_).shape;
-    return shape.has_rank() && shape.rank() >= 2 && shape[0] == mask[0] && shape[1] == mask[1];
-  }
-
   void find_attention() {
     for (NodeId id : graph_.order()) {
       const Node& n = graph_.node(id);
@@ -165,46 +161,11 @@ class Remover {
       const bool rows_first = text("q_layout") == "bshd" && text("k_layout") == "bshd" && text("v_layout") == "bshd" &&
                               text("out_layout") == "bshd";
       if (!rows_first || std::get<int64_t>(attrs.at("causal")) != 0) continue;
-      if (!has_rows(n.inputs[0]) || !has_rows(n.inputs[1]) || !has_rows(n.inputs[2])) continue;
+      if (!rows_.has_rows(n.inputs[0]) || !rows_.has_rows(n.inputs[1]) || !rows_.has_rows(n.inputs[2])) continue;
       const auto [it, is_new] = judged_.try_emplace(n.inputs[3], false);
       if (is_new) it->second = is_padding_mask(graph_, mask_, n.inputs[3]);
       if (it->second) attention_.insert(id);
     }
-  }
-
-  /// Row i of the outputs depends on row i of the operands with rows, and else on constants that all rows share.
-  bool row_wise(const Node& n) const {
-    if (n.outputs.size() != 1 || n.outputs[0] == kNone || !has_rows(n.outputs[0]) || n.captures > 0) return false;
-    const ir::Traits& t = n.op->traits;
-    if (t.view_of == 0) return has_rows(n.inputs[0]);
-    if (!t.elementwise && !t.row_local) return false;
-    const int rank = graph_.fact(n.outputs[0]).shape.rank();
-    bool any = false;
-    for (size_t i = 0; i < n.inputs.size(); ++i) {
-      const ValueId v = n.inputs[i];
-      if (v == kNone) continue;
-      if (has_rows(v) && graph_.fact(v).shape.rank() == rank && !graph_.fact(v).is_constant()) {
-        any = true;
-        continue;
-      }
-      const ir::Fact& fact = graph_.fact(v);
-      if (!fact.is_constant() || (t.elementwise && !shared_by_rows(fact.shape, rank))) return false;
-    }
-    return any && (t.elementwise || has_rows(n.inputs[0])) && last_axis(n, rank);
-  }
-  static bool shared_by_rows(const Shape& shape, int rank) {
-    for (int d = 0; d < shape.rank(); ++d) {
-      if (d + rank - shape.rank() < 2 && !shape[d].is(1)) return false;
-    }
-    return shape.rank() <= rank;
-  }
-  /// A norm or softmax must be over the last axis: [batch, tokens] are then only counted.
-  static bool last_axis(const Node& n, int rank) {
-    const ir::AttrMap attrs = n.attrs.map();
-    const auto it = attrs.find("axis");
-    if (it == attrs.end() || !std::holds_alternative<int64_t>(it->second)) return true;
-    const int64_t axis = std::get<int64_t>(it->second);
-    return axis == -1 || axis == rank - 1;
   }
 
   /// From attention backwards: what can be computed without padding already.
@@ -212,28 +173,20 @@ class Remover {
     for (auto it = order.rbegin(); it != order.rend(); ++it) {
       const Node& n = graph_.node(*it);
       const bool from_attention = attention_.contains(*it);
-      if (!from_attention && !(row_wise(n) && wanted_.contains(n.outputs[0]))) continue;
+      if (!from_attention && !(rows_.fits(n) && wanted_.contains(n.outputs[0]))) continue;
       for (size_t i = 0; i < (from_attention ? 3 : n.inputs.size()); ++i) {
-        if (n.inputs[i] != kNone && has_rows(n.inputs[i])) wanted_.insert(n.inputs[i]);
+        if (n.inputs[i] != kNone && rows_.has_rows(n.inputs[i])) wanted_.insert(n.inputs[i]);
       }
     }
   }
 
   bool convertible(NodeId id) const {
     const Node& n = graph_.node(id);
-    if (!row_wise(n)) return false;
+    if (!rows_.fits(n)) return false;
     return wanted_.contains(n.outputs[0]) ||
            std::ranges::any_of(n.inputs, [&](ValueId v) { return v != kNone && packed_.contains(v); });
   }
 
-  ValueId call(std::string_view op, const ir::AttrMap& attrs, std::vector<ValueId> inputs,
-               std::string_view domain = "") {
-    const ir::Op& what = ops::get(op, domain);
-    return graph_.call(what, what.parse(attrs), std::move(inputs), {.name = kRule, .rule = kRule});
-  }
-  ValueId reshape(ValueId v, std::vector<Dim> dims) {
-    return call("Reshape", {{"allowzero", int64_t{1}}}, {v, graph_.add_known("", ir::Fact::known(std::move(dims)))});
-  }
   Dim tokens() const { return graph_.fact(positions_).shape[0]; }
 
   /// The rows of the value that hold tokens: [1, tokens, ...].
@@ -245,8 +198,8 @@ class Remover {
       flat.push_back(shape[d]);
       rows.push_back(shape[d]);
     }
-    const ValueId chosen = call("Gather", {{"axis", int64_t{0}}}, {reshape(v, flat), positions_});
-    const ValueId out = reshape(chosen, rows);
+    const ValueId chosen = rows_.call("Gather", {{"axis", int64_t{0}}}, {rows_.reshape(v, flat), positions_});
+    const ValueId out = rows_.reshape(chosen, rows);
     gathered_.insert(v);
     return packed_[v] = out;
   }
@@ -258,28 +211,15 @@ class Remover {
     const ir::AttrMap attrs = graph_.node(id).attrs.map();
     ir::AttrMap kept = {{"softcap", attrs.at("softcap")}};
     if (attrs.contains("scale")) kept.emplace("scale", attrs.at("scale"));
-    packed_[output] = call("RaggedAttention", kept, {packed(inputs[0]), packed(inputs[1]), packed(inputs[2]), starts_},
-                           ops::kOwnDomain);
+    packed_[output] = rows_.call("RaggedAttention", kept,
+                                 {packed(inputs[0]), packed(inputs[1]), packed(inputs[2]), starts_}, ops::kOwnDomain);
     converted_.insert(id);
   }
 
   void convert(NodeId id) {
-    const ir::Op* op = graph_.node(id).op;
-    const ir::Attrs attrs = graph_.node(id).attrs;
-    std::vector<ValueId> inputs = graph_.node(id).inputs;
     const ValueId output = graph_.node(id).outputs[0];
-    const std::string name = graph_.node(id).name;
-    if (op->traits.view_of == 0) {
-      std::vector<Dim> dims(graph_.fact(output).shape.dims().begin(), graph_.fact(output).shape.dims().end());
-      dims[0] = 1;
-      dims[1] = tokens();
-      packed_[output] = reshape(packed(inputs[0]), dims);
-    } else {
-      for (ValueId& v : inputs) {
-        if (v != kNone && !graph_.fact(v).is_constant() && has_rows(v)) v = packed(v);
-      }
-      packed_[output] = graph_.call(*op, attrs, inputs, {.name = name, .rule = kRule});
-    }
+    packed_[output] = rows_.remake(
+        id, [&](ValueId v) { return packed(v); }, 1, tokens());
     converted_.insert(id);
   }
 
@@ -290,7 +230,7 @@ class Remover {
       const bool used = graph_.is_output(v) ||
                         std::ranges::any_of(graph_.users(v), [&](NodeId user) { return !converted_.contains(user); });
       if (!used) continue;
-      const ValueId unpacked = call("UnpackRows", {}, {rows, positions_, mask_}, ops::kOwnDomain);
+      const ValueId unpacked = rows_.call("UnpackRows", {}, {rows, positions_, mask_}, ops::kOwnDomain);
       graph_.value(unpacked).name = graph_.value(v).name;
       graph_.replace_uses(v, unpacked);
     }
@@ -298,6 +238,7 @@ class Remover {
 
   Graph& graph_;
   ValueId mask_;
+  RowWise rows_;  ///< [texts, length, ...] as the mask has them
   ValueId positions_ = kNone, starts_ = kNone;
   std::set<NodeId> attention_, converted_;
   std::map<ValueId, bool> judged_;  ///< masks of attention: true where they exclude padding and nothing else

@@ -1,6 +1,7 @@
 // Passes: the graph-wide steps that are not patterns.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "base/pages.h"
@@ -21,6 +22,8 @@ struct Progress {
   Parallel parallel{0};  ///< of folding
   Tensor staging = {};   ///< where constants are read to before packing
 
+  /// Whether all symbols of the sizes are stable.
+  bool knows(std::span<const Dim> sizes) const;
   /// Counts an application; false where the rule is off or the limit is reached.
   bool allowed(const std::string& rule) const;
   void count(const std::string& rule) {
@@ -45,6 +48,10 @@ bool remove_padding(ir::Graph& graph, Progress& progress);
 
 /// With Options::candidates: makes the split product of that output a CandidateMatMul. Before folding, which packs.
 bool choose_candidates(ir::Graph& graph, Progress& progress);
+
+/// Where one row of each text is all that is read of [texts, length, ...], computes only that row: of the last layer
+/// of a classifier that reads the first token nothing else is left but keys and values.
+bool select_row(ir::Graph& graph, Progress& progress);
 
 /// Makes products of one operand with matrices of equal extents one PackedMatMulGroup: the operand is prepared once,
 /// and threads start and meet once.

@@ -177,6 +177,7 @@ void rewrite_graph(Graph& graph, Progress& progress, bool is_body) {
   if (!is_body) choose_candidates(graph, progress);
   fold(graph, progress);
   merge_equal(graph, progress);
+  select_row(graph, progress);
   remove_padding(graph, progress);
   group_products(graph, progress);
   remove_dead(graph);
