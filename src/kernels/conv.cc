@@ -21,6 +21,19 @@ const ConvRow& row_of(const ConvShape& shape) {
 ChannelGroups::ChannelGroups(const ConvShape& shape)
     : channels(shape.out_channels / shape.groups), count((channels + gemm_tiles().rows - 1) / gemm_tiles().rows) {}
 
+Gemm conv_output(const Conv& conv, int64_t image, int64_t channel) {
+  const int64_t plane = conv.shape.out_plane(), offset = (image * conv.shape.out_channels + channel) * plane;
+  Gemm output;
+  output.n = plane;
+  output.c = conv.y + offset;
+  output.c_stride = plane;
+  output.epilogue.row_bias = conv.bias == nullptr ? nullptr : conv.bias + channel;
+  output.epilogue.activation = conv.activation;
+  output.epilogue.residual = conv.residual == nullptr ? nullptr : conv.residual + offset;
+  output.epilogue.residual_stride = plane;
+  return output;
+}
+
 void conv_cut_channels(ConvPlan& plan, int64_t blocks, int64_t groups, int threads) {
   int64_t parts = 1;
   while (tiles_leave_idle(blocks * parts, threads) && parts < groups) ++parts;

@@ -135,8 +135,10 @@ void pad_rows(const PadRows& rows) {
   const hn::ScalableTag<float> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t y = 0; y < rows.count; ++y) {
-    float* const to = rows.to + y * rows.phases * rows.pitch;
-    for (int64_t x = 0; x < rows.phases * rows.pitch; x += lanes) hn::StoreU(hn::Zero(d), d, to + x);
+    float* const to = rows.to + y * rows.row_step;
+    for (int64_t phase = 0; phase < rows.phases; ++phase) {
+      for (int64_t x = 0; x < rows.pitch; x += lanes) hn::StoreU(hn::Zero(d), d, to + phase * rows.phase_step + x);
+    }
     if (y < rows.first || y >= rows.end) continue;
     const float* const from = rows.from + (y - rows.first) * rows.stride;
     if (rows.phases == 1) {
@@ -144,7 +146,8 @@ void pad_rows(const PadRows& rows) {
     } else {
       // Column x goes to x + left, whose phase is the other one where left is odd.
       const int64_t first = rows.left % 2, half = rows.left / 2;
-      split_run(from, rows.width, to + first * rows.pitch + half, to + (1 - first) * rows.pitch + half + first);
+      split_run(from, rows.width, to + first * rows.phase_step + half,
+                to + (1 - first) * rows.phase_step + half + first);
     }
   }
 }
@@ -157,6 +160,11 @@ namespace sdx::kernels {
 namespace {
 HWY_EXPORT(depthwise_rows);
 HWY_EXPORT(pad_rows);
+}  // namespace
+
+void conv_pad_rows(const PadRows& rows) { HWY_DYNAMIC_DISPATCH(pad_rows)(rows); }
+
+namespace {
 
 constexpr int64_t kSlack = 64;  // lanes that a row may be read past its end; so may rows past the last one
 
@@ -249,9 +257,9 @@ class Channel {
     const int64_t end = plane == nullptr ? first : std::clamp(above + shape_.in[1], first, padded_.heights);
     const int64_t left = shape_.pad_begin[2],
                   width = std::clamp<int64_t>(padded_.phases * padded_.pitch - left, 0, shape_.in[2]);
-    HWY_DYNAMIC_DISPATCH(pad_rows)
-    ({end > first ? plane + (first - above) * shape_.in[2] : nullptr, shape_.in[2], width, to, padded_.phases,
-      padded_.pitch, left, padded_.heights, first, end});
+    conv_pad_rows({end > first ? plane + (first - above) * shape_.in[2] : nullptr, shape_.in[2], width, to,
+                   padded_.phases * padded_.pitch, padded_.phases, padded_.pitch, padded_.pitch, left, padded_.heights,
+                   first, end});
   }
 
   // Whether rows of the kernel and of the output both adjoin.
@@ -283,15 +291,11 @@ void run_channel(const Conv& conv, int64_t plane, int64_t first, int64_t rows, C
   const int64_t multiplier = shape.out_channels / shape.groups;
   work.copy(conv.x + (image * shape.in_channels + channel / multiplier) * shape.in_plane(), first);
   const float* weights = static_cast<const float*>(conv.packed) + channel * shape.kernel_volume();
+  const Gemm output = conv_output(conv, image, channel);
+  const int64_t count = rows * shape.out[2];
   for (int64_t z = 0; z < shape.out[0]; ++z) {
-    const int64_t at = plane * shape.out_plane() + (z * shape.out[1] + first) * shape.out[2];
-    const int64_t count = rows * shape.out[2];
-    Gemm output;
-    output.c = conv.y + at;
-    output.epilogue.row_bias = conv.bias == nullptr ? nullptr : conv.bias + channel;
-    output.epilogue.activation = conv.activation;
-    output.epilogue.residual = conv.residual == nullptr ? nullptr : conv.residual + at;
-    gemm_finish(output, {work.sums(z, rows, weights), count, 0, 0, 1, count});
+    const int64_t column = (z * shape.out[1] + first) * shape.out[2];
+    gemm_finish(output, {work.sums(z, rows, weights), count, 0, column, 1, count});
   }
 }
 

@@ -57,7 +57,7 @@ class Tile {
     const int64_t channels = shape.in_channels / shape.groups;
     x_ = conv_.x + (image * shape.in_channels + group * channels) * shape.in_plane();
     weights_ = static_cast<const float*>(conv_.packed) + group * groups_.channels * depths_;
-    bind_output(image, group);
+    output_ = conv_output(conv_, image, group * groups_.channels);
     row_begin_ = row_begin;
     row_end_ = row_end;
     position_ = position;
@@ -71,19 +71,6 @@ class Tile {
   }
 
  private:
-  void bind_output(int64_t image, int64_t group) {
-    const int64_t plane = conv_.shape.out_plane();
-    const int64_t first = group * groups_.channels;
-    const int64_t offset = (image * conv_.shape.out_channels + first) * plane;
-    output_.n = plane;
-    output_.c = conv_.y + offset;
-    output_.c_stride = plane;
-    output_.epilogue.row_bias = conv_.bias == nullptr ? nullptr : conv_.bias + first;
-    output_.epilogue.activation = conv_.activation;
-    output_.epilogue.residual = conv_.residual == nullptr ? nullptr : conv_.residual + offset;
-    output_.epilogue.residual_stride = plane;
-  }
-
   void run_pass(int64_t depth, int64_t depths) {
     const int64_t width = tiles_.panel_columns;
     const int64_t panels = ceil_div(positions_, width);
@@ -185,6 +172,7 @@ void conv_gemm_pack(const ConvShape& shape, const void* weights, int64_t, int64_
 }
 
 ConvPlan conv_gemm_plan(const ConvShape& shape, int threads) {
+  if (conv_direct_pays(shape)) return conv_direct_plan(shape, threads);
   const int64_t width = gemm_tiles().panel_columns;
   const ChannelGroups groups(shape);
   const Block block = block_of(shape);
@@ -219,6 +207,7 @@ ConvPlan conv_gemm_plan(const ConvShape& shape, int threads) {
 
 void conv_gemm_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch) {
   const ConvShape& shape = conv.shape;
+  if (conv_direct_pays(shape)) return conv_direct_run(conv, plan, tile_begin, tile_end, scratch);
   const int64_t plane = shape.out_plane();
   const int64_t row_groups = ChannelGroups(shape).count;
   const int64_t pixel_blocks = ceil_div(plane, plan.pixel_block);

@@ -147,23 +147,15 @@ class Block {
   }
 
   void finish(int64_t group, const float* sums) {
-    const int64_t plane = shape_.out_plane(), row_of_plane = row_ % (shape_.out[0] * shape_.out[1]);
-    const int64_t image = row_ / (shape_.out[0] * shape_.out[1]), channel = groups_.begin(group);
-    const int64_t offset = (image * shape_.out_channels + channel) * plane + row_of_plane * shape_.out[2];
-    Gemm output;
-    output.c = conv_.y + offset;
-    output.c_stride = plane;
-    output.epilogue.row_bias = conv_.bias == nullptr ? nullptr : conv_.bias + channel;
-    output.epilogue.activation = conv_.activation;
-    output.epilogue.residual = conv_.residual == nullptr ? nullptr : conv_.residual + offset;
-    output.epilogue.residual_stride = plane;
+    const int64_t plane = shape_.out[0] * shape_.out[1], column_of_row = row_ % plane * shape_.out[2];
+    const Gemm output = conv_output(conv_, row_ / plane, groups_.begin(group));
     const int64_t rows = groups_.rows(group);
     for (int64_t panel = 0; panel < panels_; ++panel) {
       const float* at = sums + panel * kSums * sum_floats_;
       pair_output(at, at + sum_floats_, at + 2 * sum_floats_, rows, width_, outputs_);
       const int64_t column = 2 * (pair_ + panel * width_);
       const int64_t columns = std::min(2 * (panel_end(panel) - panel * width_), shape_.out[2] - column);
-      gemm_finish(output, {outputs_, 2 * width_, 0, column, rows, columns});
+      gemm_finish(output, {outputs_, 2 * width_, 0, column_of_row + column, rows, columns});
     }
   }
 

@@ -29,6 +29,9 @@ struct ChannelGroups {
   int64_t rows(int64_t group) const { return begin(group + 1) - begin(group); }
 };
 
+/// C [channels, positions] and its epilogue for the output channels of an image from `channel` on.
+Gemm conv_output(const Conv& conv, int64_t image, int64_t channel);
+
 /// Sets channel_block and tiles of a plan with so many blocks of positions. Each part of the channels transforms the
 /// input again, so there are only as many as keep all threads busy.
 void conv_cut_channels(ConvPlan& plan, int64_t blocks, int64_t groups, int threads);
@@ -38,6 +41,12 @@ inline int64_t conv_gemm_pack_parts(const ConvShape&) { return 1; }
 void conv_gemm_pack(const ConvShape& shape, const void* weights, int64_t, int64_t, float* packed);
 ConvPlan conv_gemm_plan(const ConvShape& shape, int threads);
 void conv_gemm_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch);
+
+/// The same products, from the same weights and to the same bits, where it is faster to read columns from a padded copy
+/// of the input than to gather them.
+bool conv_direct_pays(const ConvShape& shape);
+ConvPlan conv_direct_plan(const ConvShape& shape, int threads);
+void conv_direct_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch);
 
 size_t conv_depthwise_packed_floats(const ConvShape& shape);
 inline int64_t conv_depthwise_pack_parts(const ConvShape&) { return 1; }
@@ -100,14 +109,18 @@ struct DepthwiseRows {
 };
 
 /// Rows of `width` floats, `stride` apart, for the places [first, end) of `count` rows, from column `left` on; zeros
-/// everywhere else. Of two phases, even columns come first; each has `pitch` floats.
+/// everywhere else. Of two phases even columns lie at phase 0. A row may be written up to a vector beyond its pitch
+/// before the next one is.
 struct PadRows {
   const float* from;
   int64_t stride, width;
   float* to;
-  int64_t phases, pitch, left;  ///< one or two phases
+  int64_t row_step;                   ///< floats between rows of one phase
+  int64_t phases, phase_step, pitch;  ///< one or two, floats between them and of a row of one
+  int64_t left;
   int64_t count, first, end;
 };
+void conv_pad_rows(const PadRows& rows);
 
 /// Gathers B panels of a convolution: the input values that each output position of a panel meets at each depth.
 /// Depth p = ((channel kernel[0] + i) kernel[1] + j) kernel[2] + l of the group's channels.

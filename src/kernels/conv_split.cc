@@ -200,20 +200,12 @@ class Tile {
 
   void finish(int64_t panel, int64_t row) {
     const int64_t filter = panel * kSplitColumns, filters = std::min(kSplitColumns, filters_of(shape_) - filter);
-    const int64_t plane = shape_.out_plane(), image = plane_ / shape_.out[0], z = plane_ % shape_.out[0];
-    const int64_t first = group_ * filters_of(shape_) + filter;
-    const int64_t offset =
-        (image * shape_.out_channels + first) * plane + (z * shape_.out[1] + row_ + row) * shape_.out[2] + column_;
+    const int64_t image = plane_ / shape_.out[0], z = plane_ % shape_.out[0];
+    const int64_t column = (z * shape_.out[1] + row_ + row) * shape_.out[2] + column_;
     if (std::isnan(scales_[0])) recompute(panel, row);
     kernels_.turn(acc_, columns_, turned_, Layout::pitch(grid_));
-    Gemm output;
-    output.c = conv_.y + offset;
-    output.c_stride = plane;
-    output.epilogue.row_bias = conv_.bias == nullptr ? nullptr : conv_.bias + first;
-    output.epilogue.activation = conv_.activation;
-    output.epilogue.residual = conv_.residual == nullptr ? nullptr : conv_.residual + offset;
-    output.epilogue.residual_stride = plane;
-    gemm_finish(output, {turned_, Layout::pitch(grid_), 0, 0, filters, columns_});
+    const Gemm output = conv_output(conv_, image, group_ * filters_of(shape_) + filter);
+    gemm_finish(output, {turned_, Layout::pitch(grid_), 0, column, filters, columns_});
   }
 
   // A row of a tile with infinities or NaN, as float32 has it.

@@ -1,11 +1,10 @@
 // Gemm epilogue: from finished accumulators to C, with scale, biases, activation and residual.
-#include <cstring>
-
 #include "kernels/gemm_tiles.h"
 
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "kernels/math-inl.h"
+#include "kernels/partial-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace sdx::kernels::HWY_NAMESPACE {
@@ -61,40 +60,27 @@ struct Row {
   HWY_INLINE VF bias() const { return constant(row_bias == nullptr ? 0.0f : *row_bias); }
 };
 
-// kPlain: no column bias, addend or residual.
-template <Activation kActivation, bool kPlain>
-HWY_INLINE VF finish_vector(const Row& row, VF row_bias, int64_t j, VF alpha, VF addend_scale) {
-  const F32 d;
-  VF x = hn::MulAdd(hn::LoadU(d, row.acc + j), alpha, row_bias);
-  if constexpr (kPlain) return activate<kActivation>(x);
-  if (row.addend) x = hn::MulAdd(hn::LoadU(d, row.addend + j), addend_scale, x);
-  if (row.column_bias) x = hn::Add(x, hn::LoadU(d, row.column_bias + j));
-  x = activate<kActivation>(x);
-  if (row.residual) x = hn::Add(x, hn::LoadU(d, row.residual + j));
-  return x;
-}
+// The vector from column j on; of its first `count` columns alone.
+struct WholeVector {
+  int64_t j;
+  HWY_INLINE VF operator()(const float* row) const { return hn::LoadU(F32(), row + j); }
+};
+struct PartOfVector {
+  int64_t j;
+  size_t count;
+  HWY_INLINE VF operator()(const float* row) const { return load_partial(F32(), row + j, count); }
+};
 
-// The last `count` columns from column j on, fewer than a vector, through copies: nothing beyond them is touched.
-template <Activation kActivation>
-void finish_tail(const Row& row, int64_t j, int64_t count, const Epilogue& epilogue) {
-  const F32 d;
-  constexpr size_t kLanes = HWY_MAX_BYTES / sizeof(float);
-  float buffer[4][kLanes] = {};
-  const auto copy = [&](const float* from, float* to) -> const float* {
-    if (from == nullptr) return nullptr;
-    std::memcpy(to, from + j, static_cast<size_t>(count) * sizeof(float));
-    return to;
-  };
-  Row padded = row;
-  padded.acc = copy(row.acc, buffer[0]);
-  padded.column_bias = copy(row.column_bias, buffer[1]);
-  padded.addend = copy(row.addend, buffer[2]);
-  padded.residual = copy(row.residual, buffer[3]);
-  float out[kLanes];
-  hn::StoreU(finish_vector<kActivation, false>(padded, row.bias(), 0, constant(epilogue.alpha),
-                                               constant(epilogue.addend_scale)),
-             d, out);
-  std::memcpy(row.c + j, out, static_cast<size_t>(count) * sizeof(float));
+// kPlain: no column bias, addend or residual.
+template <Activation kActivation, bool kPlain, class Load>
+HWY_INLINE VF finish_vector(const Row& row, VF row_bias, const Load& load, VF alpha, VF addend_scale) {
+  VF x = hn::MulAdd(load(row.acc), alpha, row_bias);
+  if constexpr (kPlain) return activate<kActivation>(x);
+  if (row.addend) x = hn::MulAdd(load(row.addend), addend_scale, x);
+  if (row.column_bias) x = hn::Add(x, load(row.column_bias));
+  x = activate<kActivation>(x);
+  if (row.residual) x = hn::Add(x, load(row.residual));
+  return x;
 }
 
 // Tails come last: no call stands between rows, and what activations need stays in registers.
@@ -109,12 +95,15 @@ void finish_rows(const Gemm& gemm, const FinishArgs& block) {
   for (int64_t i = 0; i < block.rows; ++i, row.next(gemm, block)) {
     const VF row_bias = row.bias();
     for (int64_t j = 0; j < whole; j += lanes)
-      hn::StoreU(finish_vector<kActivation, kPlain>(row, row_bias, j, alpha, addend_scale), d, row.c + j);
+      hn::StoreU(finish_vector<kActivation, kPlain>(row, row_bias, WholeVector{j}, alpha, addend_scale), d, row.c + j);
   }
   if (whole == block.columns) return;
   row = Row(gemm, block);
-  for (int64_t i = 0; i < block.rows; ++i, row.next(gemm, block))
-    finish_tail<kActivation>(row, whole, block.columns - whole, gemm.epilogue);
+  const PartOfVector rest = {whole, static_cast<size_t>(block.columns - whole)};
+  for (int64_t i = 0; i < block.rows; ++i, row.next(gemm, block)) {
+    store_partial(finish_vector<kActivation, kPlain>(row, row.bias(), rest, alpha, addend_scale), d, row.c + whole,
+                  rest.count);
+  }
 }
 
 template <Activation kActivation>
@@ -146,7 +135,7 @@ void finish_row(const FinishRow& args, int64_t columns) {
   const Row row(args);
   const VF alpha = constant(args.alpha), none = hn::Zero(d);
   for (int64_t j = 0; j < columns; j += static_cast<int64_t>(hn::Lanes(d)))
-    hn::StoreU(finish_vector<kActivation, false>(row, none, j, alpha, none), d, row.c + j);
+    hn::StoreU(finish_vector<kActivation, false>(row, none, WholeVector{j}, alpha, none), d, row.c + j);
 }
 
 void find_row_finisher(Activation activation, RowFinisher& found) {

@@ -45,8 +45,9 @@ HWY_INLINE void fetch_ahead(const char* line) {
 #endif
 }
 
-// kUsed: vectors of each panel that are computed; the layout of B and acc is that of whole panels.
-template <class T, int kRows, int kPanels, int kUsed = kVectors>
+// kUsed: vectors of each panel that are computed; the layout of B and acc is that of whole panels. kApart: depths of B
+// lie at args.b_offsets.
+template <class T, int kRows, int kPanels, int kUsed = kVectors, bool kApart = false>
 void tile(const TileArgs& args) {
   constexpr int kWidth = kPanels * kUsed;
   const D d;
@@ -68,7 +69,8 @@ void tile(const TileArgs& args) {
   const T* b[kPanels];
 #pragma GCC unroll 4
   for (int j = 0; j < kPanels; ++j) b[j] = static_cast<const T*>(args.b) + j * args.panel_stride;
-  const bool fetches = !args.unfetched;
+  const T* const b_begin = b[0];
+  const bool fetches = !args.unfetched && !kApart;
   const int64_t ahead_step = args.ahead_step;
   const char* ahead = args.ahead != nullptr ? args.ahead : static_cast<const char*>(args.b);
   for (int64_t p = 0; p < args.k; ++p) {
@@ -84,6 +86,7 @@ void tile(const TileArgs& args) {
     }
 #pragma GCC unroll 4
     for (int j = 0; j < kPanels; ++j) {
+      if constexpr (kApart) b[j] = b_begin + args.b_offsets[p];
       V column[kUsed];
 #pragma GCC unroll 2
       for (int u = 0; u < kUsed; ++u) {
@@ -102,7 +105,7 @@ void tile(const TileArgs& args) {
           acc[i][j * kUsed + u] = hn::MulAdd(value, column[u], acc[i][j * kUsed + u]);
         }
       }
-      b[j] += b_stride;
+      if constexpr (!kApart) b[j] += b_stride;
     }
     a += a_stride;
   }
@@ -120,7 +123,11 @@ void add_tile(GemmTiles& tiles) {
   tiles.tile[static_cast<int>(WeightType::kF32)][kRows][kPanels - 1] = &tile<float, kRows, kPanels>;
   tiles.tile[static_cast<int>(WeightType::kF16)][kRows][kPanels - 1] = &tile<hwy::float16_t, kRows, kPanels>;
   tiles.tile[static_cast<int>(WeightType::kBf16)][kRows][kPanels - 1] = &tile<hwy::bfloat16_t, kRows, kPanels>;
-  if constexpr (kPanels == 1) tiles.half[kRows] = &tile<float, kRows, 1, kVectors / 2>;
+  if constexpr (kPanels == 1) {
+    tiles.half[kRows] = &tile<float, kRows, 1, kVectors / 2>;
+    tiles.apart[kRows] = &tile<float, kRows, 1, kVectors, true>;
+    tiles.half_apart[kRows] = &tile<float, kRows, 1, kVectors / 2, true>;
+  }
   if (kRows > tiles.rows) tiles.rows = kRows;
 }
 

@@ -18,10 +18,11 @@ struct TileArgs {
   int64_t a_stride;
   const void* b;  ///< first panel: k rows, b_stride elements apart
   int64_t b_stride;
-  int64_t panel_stride;  ///< elements of B between panels
-  float* acc;            ///< [rows][columns] of the first panel
-  int64_t acc_stride;    ///< elements between the panels of acc
-  bool accumulate;       ///< add to acc instead of starting from zero
+  const int32_t* b_offsets;  ///< of kernels whose depths lie apart: elements from b to each of them
+  int64_t panel_stride;      ///< elements of B between panels
+  float* acc;                ///< [rows][columns] of the first panel
+  int64_t acc_stride;        ///< elements between the panels of acc
+  bool accumulate;           ///< add to acc instead of starting from zero
   /// What kernels of one panel fetch into the second-level cache meanwhile: ahead_step bytes for each depth, at most
   /// those that a depth has in a panel, one after the other. Null: nothing.
   const char* ahead;
@@ -42,6 +43,8 @@ struct GemmTiles {
   TileFn tile[3][kGemmMaxRows + 1][kGemmMaxPanels];
   /// The float kernel of one panel of which only the first half of the columns is computed.
   TileFn half[kGemmMaxRows + 1];
+  /// The float kernels of one panel, and of its first half, whose depths lie apart.
+  TileFn apart[kGemmMaxRows + 1], half_apart[kGemmMaxRows + 1];
 
   /// Whether the second-level cache has at least 1 MB, as that of machines with so wide panels.
   bool large_cache() const { return panel_columns >= 32; }
@@ -54,6 +57,9 @@ struct GemmTiles {
   /// The float kernel of one panel that computes at least its first `columns`.
   TileFn one_panel(int64_t rows, int64_t columns) const {
     return 2 * columns <= panel_columns ? half[rows] : tile[0][rows][0];
+  }
+  TileFn one_panel_apart(int64_t rows, int64_t columns) const {
+    return 2 * columns <= panel_columns ? half_apart[rows] : apart[rows];
   }
 };
 

@@ -163,6 +163,13 @@ const Case kCases[] = {
     {1, 1, 64, 200, {1, 28, 28}, {1, 3, 3}, {1, 2, 2}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}},
     {1, 1, 300, 40, {1, 1, 49}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0}},
     {1, 1, 530, 64, {1, 1, 140}, {1, 1, 3}, {1, 1, 2}, {1, 1, 1}, {0, 0, 2}, {0, 0, 3}},
+    {2, 1, 24, 20, {1, 30, 29}, {1, 3, 3}, {1, 2, 2}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}},
+    {1, 1, 24, 20, {1, 31, 14}, {1, 3, 3}, {1, 2, 2}, {1, 2, 2}, {0, 2, 2}, {0, 2, 2}},
+    {2, 4, 16, 16, {1, 14, 13}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}},
+    {1, 1, 200, 10, {1, 12, 33}, {1, 3, 4}, {1, 2, 1}, {1, 1, 1}, {0, 0, 2}, {0, 3, 1}},
+    {1, 1, 3, 9, {1, 40, 67}, {1, 7, 7}, {1, 3, 2}, {1, 1, 1}, {0, 3, 3}, {0, 3, 3}},
+    {1, 1, 6, 5, {1, 11, 64}, {1, 2, 5}, {1, 3, 1}, {1, 2, 3}, {0, 1, 6}, {0, 0, 6}},
+    {1, 1, 12, 30, {1, 16, 16}, {1, 1, 1}, {1, 2, 2}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0}},
 };
 
 TEST(Conv, MatchesTheNaiveConvolution) {
@@ -180,6 +187,17 @@ TEST(Conv, CasesReachEveryRoute) {
   });
   const int missing = gemm_has_units() ? 0 : 1;  // the route by matrix units
   EXPECT_EQ(static_cast<int>(reached.size()), conv_row_count() - missing);
+}
+
+TEST(Conv, CasesReadColumnsFromAPaddedCopy) {
+  for_each_isa([] {
+    int count = 0;
+    for (const Case& at : kCases) {
+      const ConvShape shape = shape_of(at);
+      count += conv_route(shape) == ConvRoute::kGemm && conv_direct_pays(shape);
+    }
+    EXPECT_GE(count, 6);
+  });
 }
 
 TEST(Conv, EmptyOutputHasNoTiles) {

@@ -1,0 +1,276 @@
+// Conv by products without gathering: what all output positions meet at one kernel element of a channel is one run of a
+// padded copy of that channel, in which the rows and columns of a step's phases lie together. Positions are counted in
+// rows as long as the copy's; those behind the end of an output row are computed for nothing.
+#include <algorithm>
+#include <limits>
+
+#include "kernels/conv_routes.h"
+#include "kernels/gemm_tiles.h"
+
+namespace sdx::kernels {
+namespace {
+
+// Floats of a pass's copy, which stays in the second-level cache as its weights do, its depths, and positions of a
+// tile.
+constexpr int64_t kCopyFloats = 64 * 1024, kDepths = 1536, kFewestPositions = 128, kMostPositions = 512;
+// Floats that may be written behind a phase, and read behind all of them.
+constexpr int64_t kVector = 16, kSlack = 64;
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// The padded copy of a channel, [row phase][column phase][height][pitch], for some output rows.
+struct Copy {
+  int64_t row_phases, phases, heights, pitch, phase_step;
+
+  Copy(const ConvShape& shape, int64_t rows)
+      : row_phases(std::min(shape.stride[1], (shape.kernel[1] - 1) * shape.dilation[1] + 1)),
+        phases(shape.stride[2]),
+        heights(rows + (shape.kernel[1] - 1) * shape.dilation[1] / shape.stride[1]),
+        pitch(shape.out[2] + (shape.kernel[2] - 1) * shape.dilation[2] / shape.stride[2]),
+        phase_step(heights * pitch + kVector) {}
+
+  int64_t floats() const { return row_phases * phases * phase_step; }
+};
+
+// The positions of some output rows in panels: in lines of one row each, or in one line in which rows follow each other
+// as in the copy, whichever leaves fewer that are computed for nothing.
+struct Lines {
+  int64_t count, length;  ///< and positions of each
+  int64_t panels;         ///< of each
+  int64_t computed;       ///< positions of all
+
+  Lines(const ConvShape& shape, int64_t rows) {
+    const int64_t pitch = Copy(shape, rows).pitch;
+    *this = Lines(1, (rows - 1) * pitch + shape.out[2]);
+    const Lines apart(rows, shape.out[2]);
+    if (apart.computed <= computed) *this = apart;
+  }
+
+ private:
+  Lines(int64_t lines, int64_t positions) : count(lines), length(positions) {
+    const int64_t width = gemm_tiles().panel_columns;
+    panels = ceil_div(length, width);
+    computed = count * ceil_div(2 * length, width) * width / 2;
+  }
+};
+
+int64_t channels_of_pass(const ConvShape& shape, int64_t rows) {
+  const int64_t channels = shape.in_channels / shape.groups;
+  const int64_t fit = std::min(kCopyFloats / Copy(shape, rows).floats(), kDepths / shape.kernel_volume());
+  return ceil_div(channels, ceil_div(channels, std::clamp<int64_t>(fit, 1, channels)));
+}
+
+// Times in cycles of a core that multiplies and adds 16 floats in each: of a convolution group of one image in tiles of
+// so many output rows, and by gathering instead.
+double time_of_rows(const ConvShape& shape, int64_t rows) {
+  constexpr double kCopied = 0.8, kUnaligned = 1.05;
+  const auto of = [&](int64_t n) {
+    if (n == 0) return 0.0;
+    const auto products = kUnaligned * static_cast<double>(Lines(shape, n).computed * shape.kernel_volume());
+    const auto copied = static_cast<double>(Copy(shape, n).floats());
+    return static_cast<double>(shape.in_channels / shape.groups) *
+           (products * static_cast<double>(shape.out_channels / shape.groups) / 16 + copied * kCopied);
+  };
+  return static_cast<double>(shape.out[1] / rows) * of(rows) + of(shape.out[1] % rows);
+}
+double time_of_gathering(const ConvShape& shape) {
+  constexpr double kElement = 0.15, kRun = 16;
+  const int64_t width = gemm_tiles().panel_columns, positions = ceil_div(2 * shape.out_plane(), width) * width / 2;
+  const double gathered = kElement + kRun / static_cast<double>(std::min(shape.out[2], width));
+  return static_cast<double>(shape.in_channels / shape.groups * shape.kernel_volume() * positions) *
+         (static_cast<double>(shape.out_channels / shape.groups) / 16 + gathered);
+}
+
+// Output rows of a tile that take least time, with some more for threads that wait for the last tile.
+int64_t rows_of_tile(const ConvShape& shape, int threads) {
+  constexpr double kWait = 0.2;
+  const int64_t height = shape.out[1], pitch = Copy(shape, 1).pitch;
+  const int64_t first = std::clamp<int64_t>(kFewestPositions / pitch, 1, height);
+  const int64_t last = std::clamp<int64_t>(kMostPositions / pitch, first, height);
+  int64_t best = first;
+  double least = std::numeric_limits<double>::max();
+  for (int64_t rows = first; rows <= last; ++rows) {
+    const auto tiles = static_cast<double>(shape.batch * shape.groups * ceil_div(height, rows));
+    const double time = time_of_rows(shape, rows) * (1 + kWait * (threads - 1) / tiles);
+    if (time >= least) continue;
+    best = rows;
+    least = time;
+  }
+  return best;
+}
+
+// One tile: some row groups of one convolution group at some output rows of one image.
+class Tile {
+ public:
+  Tile(const Conv& conv, const ConvPlan& plan, int64_t rows, float* scratch)
+      : conv_(conv),
+        shape_(conv.shape),
+        tiles_(gemm_tiles()),
+        groups_(conv.shape),
+        copy_(conv.shape, rows),
+        taps_(conv.shape.kernel_volume()),
+        channels_(conv.shape.in_channels / conv.shape.groups),
+        pass_channels_(channels_of_pass(conv.shape, rows)),
+        single_(pass_channels_ == channels_),
+        values_(scratch),
+        sums_(values_ + pass_channels_ * copy_.floats() + kSlack),
+        offsets_(reinterpret_cast<int32_t*>(sums_ + sum_floats(conv.shape, plan.channel_block, rows))) {
+    std::fill_n(sums_ - kSlack, kSlack, 0.0f);
+    for (int64_t c = 0, p = 0; c < pass_channels_; ++c) {
+      for (int64_t j = 0; j < shape_.kernel[1]; ++j) {
+        for (int64_t l = 0; l < shape_.kernel[2]; ++l) offsets_[p++] = static_cast<int32_t>(offset(c, j, l));
+      }
+    }
+  }
+
+  static size_t floats(const ConvShape& shape, int64_t channel_block, int64_t rows) {
+    const int64_t channels = channels_of_pass(shape, rows);
+    return static_cast<size_t>(channels * Copy(shape, rows).floats() + kSlack + sum_floats(shape, channel_block, rows) +
+                               channels * shape.kernel_volume());
+  }
+
+  void run(int64_t image, int64_t group, int64_t row_begin, int64_t row_end, int64_t y, int64_t rows) {
+    output_ = conv_output(conv_, image, group * groups_.channels);
+    y_ = y;
+    const Lines lines(shape_, rows);
+    const float* x = conv_.x + (image * shape_.in_channels + group * channels_) * shape_.in_plane();
+    const float* weights = static_cast<const float*>(conv_.packed) + group * groups_.channels * channels_ * taps_;
+    for (int64_t channel = 0; channel < channels_; channel += pass_channels_) {
+      const int64_t count = std::min(pass_channels_, channels_ - channel);
+      for (int64_t c = 0; c < count; ++c) pad(x + (channel + c) * shape_.in_plane(), values_ + c * copy_.floats());
+      for (int64_t t = row_begin; t < row_end; ++t) multiply({weights, t, row_begin, row_end, channel, count}, lines);
+    }
+  }
+
+ private:
+  static int64_t sum_floats(const ConvShape& shape, int64_t channel_block, int64_t rows) {
+    const bool single = channels_of_pass(shape, rows) == shape.in_channels / shape.groups;
+    // Fewer rows may lie in more lines.
+    int64_t panels = 0;
+    for (int64_t n = 1; n <= rows; ++n) panels = std::max(panels, Lines(shape, n).count * Lines(shape, n).panels);
+    return (single ? 1 : channel_block) * panels * gemm_tiles().rows * gemm_tiles().panel_columns;
+  }
+
+  // Of a kernel element from the start of the copy.
+  int64_t offset(int64_t channel, int64_t j, int64_t l) const {
+    const int64_t row = j * shape_.dilation[1], column = l * shape_.dilation[2];
+    const int64_t phase = row % shape_.stride[1] * copy_.phases + column % copy_.phases;
+    return channel * copy_.floats() + phase * copy_.phase_step + row / shape_.stride[1] * copy_.pitch +
+           column / copy_.phases;
+  }
+
+  void pad(const float* plane, float* to) const {
+    const int64_t step = shape_.stride[1], left = shape_.pad_begin[2];
+    const int64_t width = std::clamp<int64_t>(copy_.phases * copy_.pitch - left, 0, shape_.in[2]);
+    for (int64_t phase = 0; phase < copy_.row_phases; ++phase) {
+      // Input row of the first place.
+      const int64_t top = y_ * step - shape_.pad_begin[1] + phase;
+      const int64_t first = std::clamp<int64_t>(ceil_div(std::max<int64_t>(-top, 0), step), 0, copy_.heights);
+      const int64_t end =
+          std::clamp<int64_t>(ceil_div(std::max<int64_t>(shape_.in[1] - top, 0), step), first, copy_.heights);
+      conv_pad_rows({first < end ? plane + (top + first * step) * shape_.in[2] : nullptr, step * shape_.in[2], width,
+                     to + phase * copy_.phases * copy_.phase_step, copy_.pitch, copy_.phases, copy_.phase_step,
+                     copy_.pitch, left, copy_.heights, first, end});
+    }
+  }
+
+  // A group of output channels and some input channels.
+  struct Step {
+    const float* weights;
+    int64_t t, row_begin, row_end;  ///< groups
+    int64_t channel, count;
+  };
+
+  void multiply(const Step& step, const Lines& lines) {
+    const int64_t width = tiles_.panel_columns, t = step.t, height = groups_.rows(t);
+    const int64_t depths = channels_ * taps_, depth = step.channel * taps_, panels = lines.count * lines.panels;
+    TileArgs args = {};
+    args.k = step.count * taps_;
+    args.a = step.weights + groups_.begin(t) * depths + depth * height;
+    args.a_stride = height;
+    args.b_offsets = offsets_;
+    args.accumulate = depth > 0;
+    args.acc = sums_ + (single_ ? 0 : t - step.row_begin) * panels * tiles_.rows * width;
+    // Each call fetches its part of what the next group of rows needs.
+    if (t + 1 < step.row_end) {
+      const int64_t next = groups_.rows(t + 1);
+      args.ahead = reinterpret_cast<const char*>(step.weights + groups_.begin(t + 1) * depths + depth * next);
+      args.ahead_step = ceil_div(next * static_cast<int64_t>(sizeof(float)), panels);
+    }
+    for (int64_t line = 0; line < lines.count; ++line) {
+      for (int64_t first = 0; first < lines.length; first += width) {
+        args.b = values_ + line * copy_.pitch + first;
+        tiles_.one_panel_apart(height, lines.length - first)(args);
+        if (args.ahead != nullptr) args.ahead += args.ahead_step * args.k;
+        if (step.channel + step.count == channels_) {
+          finish(args.acc, t, line * copy_.pitch + first, std::min(width, lines.length - first));
+        }
+        args.acc += tiles_.rows * width;
+      }
+    }
+  }
+
+  // The positions [first, first + count) that are some, row by row.
+  void finish(const float* acc, int64_t t, int64_t first, int64_t count) {
+    for (int64_t y = first / copy_.pitch; y * copy_.pitch < first + count; ++y) {
+      const int64_t begin = std::max(first, y * copy_.pitch);
+      const int64_t end = std::min(first + count, y * copy_.pitch + shape_.out[2]);
+      if (begin >= end) continue;
+      const int64_t column = (y_ + y) * shape_.out[2] + begin - y * copy_.pitch;
+      gemm_finish(output_,
+                  {acc + begin - first, tiles_.panel_columns, groups_.begin(t), column, groups_.rows(t), end - begin});
+    }
+  }
+
+  const Conv& conv_;
+  const ConvShape& shape_;
+  const GemmTiles& tiles_;
+  const ChannelGroups groups_;
+  const Copy copy_;
+  const int64_t taps_, channels_, pass_channels_;
+  const bool single_;  ///< one pass
+  float* const values_;
+  float* const sums_;       ///< [row group][panel][rows][columns]
+  int32_t* const offsets_;  ///< of the depths of a pass
+  Gemm output_;
+  int64_t y_ = 0;
+};
+
+}  // namespace
+
+bool conv_direct_pays(const ConvShape& shape) {
+  if (shape.in[0] != 1 || shape.kernel[0] != 1 || shape.out[0] != 1 || shape.pad_begin[0] != 0) return false;
+  if (shape.stride[2] > 2 || shape.pad_begin[2] < 0 || shape.kernel_volume() == 1) return false;
+  // The sums of longer rows would leave the cache from pass to pass.
+  constexpr int64_t kLongest = 1024;
+  if (Copy(shape, 1).pitch > kLongest) return false;
+  return time_of_rows(shape, rows_of_tile(shape, 1)) < time_of_gathering(shape);
+}
+
+ConvPlan conv_direct_plan(const ConvShape& shape, int threads) {
+  ConvPlan plan;
+  const ChannelGroups groups(shape);
+  plan.pixel_block = rows_of_tile(shape, threads);
+  const int64_t blocks = shape.batch * shape.groups * ceil_div(shape.out[1], plan.pixel_block);
+  conv_cut_channels(plan, blocks, groups.count, threads);
+  plan.scratch_bytes = Tile::floats(shape, plan.channel_block, plan.pixel_block) * sizeof(float);
+  return plan;
+}
+
+void conv_direct_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch) {
+  const ConvShape& shape = conv.shape;
+  const int64_t row_groups = ChannelGroups(shape).count;
+  const int64_t row_blocks = ceil_div(shape.out[1], plan.pixel_block);
+  const int64_t channel_blocks = ceil_div(row_groups, plan.channel_block);
+  Tile tile(conv, plan, plan.pixel_block, scratch);
+  for (int64_t at = tile_begin; at < tile_end; ++at) {
+    const int64_t y = at % row_blocks * plan.pixel_block;
+    const int64_t row = at / row_blocks % channel_blocks * plan.channel_block;
+    const int64_t group = at / row_blocks / channel_blocks % shape.groups;
+    const int64_t image = at / row_blocks / channel_blocks / shape.groups;
+    tile.run(image, group, row, std::min(row_groups, row + plan.channel_block), y,
+             std::min(plan.pixel_block, shape.out[1] - y));
+  }
+}
+
+}  // namespace sdx::kernels
