@@ -12,7 +12,7 @@ namespace {
 
 // Floats of a pass's copy, which stays in the second-level cache as its weights do, its depths, and positions of a
 // tile.
-constexpr int64_t kCopyFloats = 64 * 1024, kDepths = 1536, kFewestPositions = 128, kMostPositions = 512;
+constexpr int64_t kCopyFloats = 64 * 1024, kDepths = 1536, kFewestPositions = 64, kMostPositions = 512;
 // Floats that may be written behind a phase, and read behind all of them.
 constexpr int64_t kVector = 16, kSlack = 64;
 
@@ -60,18 +60,14 @@ int64_t channels_of_pass(const ConvShape& shape, int64_t rows) {
   return ceil_div(channels, ceil_div(channels, std::clamp<int64_t>(fit, 1, channels)));
 }
 
-// Times in cycles of a core that multiplies and adds 16 floats in each: of a convolution group of one image in tiles of
-// so many output rows, and by gathering instead.
-double time_of_rows(const ConvShape& shape, int64_t rows) {
+// Times in cycles of a core that multiplies and adds 16 floats in each: of a tile with so many output rows and
+// channels, and of a convolution group of one image by gathering.
+double time_of_tile(const ConvShape& shape, int64_t rows, double channels) {
   constexpr double kCopied = 0.8, kUnaligned = 1.05;
-  const auto of = [&](int64_t n) {
-    if (n == 0) return 0.0;
-    const auto products = kUnaligned * static_cast<double>(Lines(shape, n).computed * shape.kernel_volume());
-    const auto copied = static_cast<double>(Copy(shape, n).floats());
-    return static_cast<double>(shape.in_channels / shape.groups) *
-           (products * static_cast<double>(shape.out_channels / shape.groups) / 16 + copied * kCopied);
-  };
-  return static_cast<double>(shape.out[1] / rows) * of(rows) + of(shape.out[1] % rows);
+  const auto products = static_cast<double>(Lines(shape, rows).computed * shape.kernel_volume());
+  const auto copied = static_cast<double>(Copy(shape, rows).floats());
+  return static_cast<double>(shape.in_channels / shape.groups) *
+         (kUnaligned * products * channels / 16 + kCopied * copied);
 }
 double time_of_gathering(const ConvShape& shape) {
   constexpr double kElement = 0.15, kRun = 16;
@@ -81,19 +77,25 @@ double time_of_gathering(const ConvShape& shape) {
          (static_cast<double>(shape.out_channels / shape.groups) / 16 + gathered);
 }
 
-// Output rows of a tile that take least time, with some more for threads that wait for the last tile.
-int64_t rows_of_tile(const ConvShape& shape, int threads) {
-  constexpr double kWait = 0.2;
+// The plan that takes least time, which is stored, with a little for threads that wait for the last tile.
+ConvPlan best_plan(const ConvShape& shape, int threads, double& least) {
+  constexpr double kWait = 0.1;
+  const ChannelGroups groups(shape);
   const int64_t height = shape.out[1], pitch = Copy(shape, 1).pitch;
   const int64_t first = std::clamp<int64_t>(kFewestPositions / pitch, 1, height);
   const int64_t last = std::clamp<int64_t>(kMostPositions / pitch, first, height);
-  int64_t best = first;
-  double least = std::numeric_limits<double>::max();
+  ConvPlan best;
+  least = std::numeric_limits<double>::max();
   for (int64_t rows = first; rows <= last; ++rows) {
-    const auto tiles = static_cast<double>(shape.batch * shape.groups * ceil_div(height, rows));
-    const double time = time_of_rows(shape, rows) * (1 + kWait * (threads - 1) / tiles);
+    ConvPlan plan;
+    plan.pixel_block = rows;
+    conv_cut_channels(plan, shape.batch * shape.groups * ceil_div(height, rows), groups.count, threads);
+    const auto rounds = static_cast<double>(ceil_div(plan.tiles, threads));
+    const double share = static_cast<double>(plan.channel_block) / static_cast<double>(groups.count);
+    const double time =
+        (rounds + (threads > 1 ? kWait : 0)) * time_of_tile(shape, rows, share * static_cast<double>(groups.channels));
     if (time >= least) continue;
-    best = rows;
+    best = plan;
     least = time;
   }
   return best;
@@ -244,15 +246,14 @@ bool conv_direct_pays(const ConvShape& shape) {
   // The sums of longer rows would leave the cache from pass to pass.
   constexpr int64_t kLongest = 1024;
   if (Copy(shape, 1).pitch > kLongest) return false;
-  return time_of_rows(shape, rows_of_tile(shape, 1)) < time_of_gathering(shape);
+  double time = 0;
+  best_plan(shape, 1, time);
+  return time < static_cast<double>(shape.batch * shape.groups) * time_of_gathering(shape);
 }
 
 ConvPlan conv_direct_plan(const ConvShape& shape, int threads) {
-  ConvPlan plan;
-  const ChannelGroups groups(shape);
-  plan.pixel_block = rows_of_tile(shape, threads);
-  const int64_t blocks = shape.batch * shape.groups * ceil_div(shape.out[1], plan.pixel_block);
-  conv_cut_channels(plan, blocks, groups.count, threads);
+  double time = 0;
+  ConvPlan plan = best_plan(shape, threads, time);
   plan.scratch_bytes = Tile::floats(shape, plan.channel_block, plan.pixel_block) * sizeof(float);
   return plan;
 }
