@@ -103,7 +103,12 @@ class RowSelector {
     std::memset(first.mutable_view().data, 0, static_cast<size_t>(first.view().bytes()));
     return graph_.add_constant("", std::move(first));
   }
-  ValueId gather(ValueId v, int64_t axis) { return rows_.call("Gather", {{"axis", axis}}, {v, index_}); }
+  /// Called as the selection, which an index out of range concerns.
+  ValueId gather(ValueId v, int64_t axis) {
+    const ir::Op& op = ops::get("Gather");
+    return graph_.call(op, op.parse({{"axis", axis}}), {v, index_},
+                       {.name = graph_.node(selection_).name, .rule = kPass});
+  }
 
   ValueId row_of(ValueId v) {
     auto [it, is_new] = narrowed_.try_emplace(v, kNone);
