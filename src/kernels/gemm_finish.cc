@@ -3,26 +3,12 @@
 
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "kernels/math-inl.h"
+#include "kernels/activation-inl.h"
 #include "kernels/partial-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace sdx::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-template <Activation kActivation>
-HWY_INLINE VF activate(VF x) {
-  switch (kActivation) {
-    case Activation::kNone: return x;
-    case Activation::kRelu: return hn::Max(hn::Zero(F32()), x);  // x86 returns the second operand for NaN
-    case Activation::kGeluErf: return gelu(x);
-    case Activation::kGeluTanh: return gelu_tanh(x);
-    case Activation::kSilu: return silu(x, constant(1.0f));
-    case Activation::kSigmoid: return sigmoid(x);
-    case Activation::kTanh: return tanh(x);
-    case Activation::kQuickGelu: return silu(x, constant(1.702f));
-  }
-}
 
 // One row of a block, from its first column; absent terms are null.
 struct Row {
@@ -117,16 +103,7 @@ void finish_block(const Gemm& gemm, const FinishArgs& block) {
 }
 
 void finish(const Gemm& gemm, const FinishArgs& block) {
-  switch (gemm.epilogue.activation) {
-    case Activation::kNone: return finish_block<Activation::kNone>(gemm, block);
-    case Activation::kRelu: return finish_block<Activation::kRelu>(gemm, block);
-    case Activation::kGeluErf: return finish_block<Activation::kGeluErf>(gemm, block);
-    case Activation::kGeluTanh: return finish_block<Activation::kGeluTanh>(gemm, block);
-    case Activation::kSilu: return finish_block<Activation::kSilu>(gemm, block);
-    case Activation::kSigmoid: return finish_block<Activation::kSigmoid>(gemm, block);
-    case Activation::kTanh: return finish_block<Activation::kTanh>(gemm, block);
-    case Activation::kQuickGelu: return finish_block<Activation::kQuickGelu>(gemm, block);
-  }
+  with_activation(gemm.epilogue.activation, [&](auto of) { finish_block<of>(gemm, block); });
 }
 
 template <Activation kActivation>
@@ -139,20 +116,7 @@ void finish_row(const FinishRow& args, int64_t columns) {
 }
 
 void find_row_finisher(Activation activation, RowFinisher& found) {
-  const auto get = [&]() -> RowFinisher {
-    switch (activation) {
-      case Activation::kNone: return finish_row<Activation::kNone>;
-      case Activation::kRelu: return finish_row<Activation::kRelu>;
-      case Activation::kGeluErf: return finish_row<Activation::kGeluErf>;
-      case Activation::kGeluTanh: return finish_row<Activation::kGeluTanh>;
-      case Activation::kSilu: return finish_row<Activation::kSilu>;
-      case Activation::kSigmoid: return finish_row<Activation::kSigmoid>;
-      case Activation::kTanh: return finish_row<Activation::kTanh>;
-      case Activation::kQuickGelu: return finish_row<Activation::kQuickGelu>;
-    }
-    return nullptr;
-  };
-  found = get();
+  with_activation(activation, [&](auto of) { found = finish_row<of>; });
 }
 
 }  // namespace sdx::kernels::HWY_NAMESPACE

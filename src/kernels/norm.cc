@@ -6,7 +6,7 @@
 
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "kernels/math-inl.h"
+#include "kernels/activation-inl.h"
 #include "kernels/partial-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -145,7 +145,8 @@ HWY_INLINE void affine_plane(const float* x, float* y, int64_t n, float scale, f
   map_floats(x, y, n, [&](VF v) { return hn::MulAdd(v, a, b); });
 }
 
-void group_norm(const float* x, float* y, const NormGroups& norm, int64_t begin, int64_t end) {
+template <Activation kActivation>
+HWY_NOINLINE void normalise_groups(const float* x, float* y, const NormGroups& norm, int64_t begin, int64_t end) {
   const int64_t size = norm.per_group * norm.plane, groups = norm.channels / norm.per_group;
   for (int64_t g = begin; g < end; ++g) {
     const Statistics s = statistics(x + g * size, size, norm.epsilon);
@@ -153,14 +154,14 @@ void group_norm(const float* x, float* y, const NormGroups& norm, int64_t begin,
       const int64_t channel = g % groups * norm.per_group + k, offset = g * size + k * norm.plane;
       const VF scale = constant(norm.scale != nullptr ? s.inverse * norm.scale[channel] : s.inverse);
       const VF shift = constant(norm.shift != nullptr ? norm.shift[channel] : 0.0f), mean = constant(s.mean);
-      const auto normal = [&](VF v) { return hn::MulAdd(hn::Sub(v, mean), scale, shift); };
-      if (norm.silu) {
-        map_floats(x + offset, y + offset, norm.plane, [&](VF v) { return silu(normal(v), constant(1.0f)); });
-      } else {
-        map_floats(x + offset, y + offset, norm.plane, normal);
-      }
+      map_floats(x + offset, y + offset, norm.plane,
+                 [&](VF v) { return activate<kActivation>(hn::MulAdd(hn::Sub(v, mean), scale, shift)); });
     }
   }
+}
+
+void group_norm(const float* x, float* y, const NormGroups& norm, int64_t begin, int64_t end) {
+  with_activation(norm.activation, [&](auto of) { normalise_groups<of>(x, y, norm, begin, end); });
 }
 
 void affine_planes(const float* x, float* y, int64_t channels, int64_t plane, const float* scale, const float* shift,

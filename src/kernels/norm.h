@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "kernels/gemm.h"
+
 namespace sdx::kernels {
 
 /// What a row norm reads and writes besides x [rows, cols] and y. Null pointers stand for what is absent.
@@ -32,11 +34,11 @@ struct NormGroups {
   const float* scale = nullptr;  ///< [channels]
   const float* shift = nullptr;  ///< [channels]
   float epsilon = 1e-5f;
-  bool silu = false;  ///< applies x sigmoid(x) to the result
+  Activation activation = Activation::kNone;  ///< of the result
 };
 
 /// Normalises the groups b * (channels / per_group) + g in [begin, end) to mean 0 and variance 1, then applies scale
-/// and shift by channel. As layer_norm_rows. y may be x.
+/// and shift by channel, and the activation. As layer_norm_rows. y may be x.
 void group_norm(const float* x, float* y, const NormGroups& norm, int64_t begin, int64_t end);
 
 /// y[p][:] = x[p][:] scale[p % channels] + shift[p % channels] for the planes p in [begin, end) of x

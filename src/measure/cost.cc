@@ -137,6 +137,7 @@ const std::map<std::string_view, Count>& counts() {
       {"RMSNormalization", per_result<5>},
       {"SimplifiedLayerNormalization", per_result<5>},
       {"SkipSimplifiedLayerNormalization", per_result<6>},
+      {"FusedGroupNorm", per_result<22>},
       {"GroupNormalization", per_result<8>},
       {"GroupNorm", per_result<8>},
       {"SkipGroupNorm", per_result<9>},

@@ -1,6 +1,8 @@
-// InstanceNormalization and GroupNormalization: each group of channels of an image normalised by itself.
+// InstanceNormalization and GroupNormalization: each group of channels of an image normalised by itself. FusedGroupNorm
+// is the latter with an activation.
 #include "kernels/norm.h"
 #include "ops/family.h"
+#include "ops/kernel_activation.h"
 #include "ops/normalise.h"
 
 namespace sdx::ops {
@@ -14,6 +16,14 @@ struct GroupNormAttrs {
   static constexpr auto fields() {
     return std::tuple{field("epsilon", &GroupNormAttrs::epsilon), field("num_groups", &GroupNormAttrs::num_groups),
                       field("stash_type", &GroupNormAttrs::stash_type)};
+  }
+};
+
+struct FusedGroupNormAttrs : GroupNormAttrs {
+  std::string activation;
+  bool operator==(const FusedGroupNormAttrs&) const = default;
+  static constexpr auto fields() {
+    return std::tuple_cat(GroupNormAttrs::fields(), std::tuple{field("activation", &FusedGroupNormAttrs::activation)});
   }
 };
 
@@ -38,10 +48,9 @@ void upgrade_group(Call& c) {
 
 void upgrade_instance(Call& c) { c.drop("consumed_inputs"); }
 
-void infer(InferContext& c) {
+void infer_groups(InferContext& c, const GroupNormAttrs& a) {
   c.require_dtype(0, kFloats);
-  c.require_rank(0, 3 - (c.op().name == "GroupNormalization" ? 1 : 0));
-  const auto& a = c.attrs<GroupNormAttrs>();
+  c.require_rank(0, 3 - (c.op().name == "InstanceNormalization" ? 0 : 1));
   if (a.num_groups < 0) c.invalid("attribute 'num_groups' is ", a.num_groups, " but must be at least 1");
   const Shape& x = c.input(0).shape;
   for (int i = 1; i <= 2; ++i) {
@@ -55,6 +64,15 @@ void infer(InferContext& c) {
     c.require_equal(floor_mod(x[1], a.num_groups), 0, "the channels modulo the groups and 0");
   }
   infer_same_as_input(c);
+}
+
+void infer(InferContext& c) { infer_groups(c, c.attrs<GroupNormAttrs>()); }
+
+void infer_fused(InferContext& c) {
+  const auto& a = c.attrs<FusedGroupNormAttrs>();
+  c.require_dtype(0, {DType::kF32, DType::kF16, DType::kBF16});
+  kernel_activation(a.activation);
+  infer_groups(c, a);
 }
 
 template <class T>
@@ -77,14 +95,14 @@ void run_typed(RunContext& c) {
   });
 }
 
-void run_groups(RunContext& c) {
-  const auto& a = c.attrs<GroupNormAttrs>();
+void run_groups(RunContext& c, const GroupNormAttrs& a, kernels::Activation activation) {
   const Extents& e = c.input(0).extents;
   kernels::NormGroups norm{.channels = e[1], .per_group = 1, .plane = e.product(2, e.rank())};
   if (a.num_groups > 0) norm.per_group = e[1] / a.num_groups;
   norm.scale = c.input(1).as<float>();
   norm.shift = c.input(2).as<float>();
   norm.epsilon = a.epsilon;
+  norm.activation = activation;
   const int64_t size = norm.per_group * norm.plane;
   c.parallel().run(e[0] * (e[1] / norm.per_group), grain_for(size * 4), [&](int64_t begin, int64_t end, int) {
     kernels::group_norm(c.input(0).as<float>(), c.output(0).as<float>(), norm, begin, end);
@@ -94,9 +112,15 @@ void run_groups(RunContext& c) {
 void run(RunContext& c) {
   if (widened(c, run)) return;
   if (c.output(0).count() == 0) return;
-  if (c.input(0).dtype == DType::kF32) return run_groups(c);
+  if (c.input(0).dtype == DType::kF32) return run_groups(c, c.attrs<GroupNormAttrs>(), kernels::Activation::kNone);
   if (c.input(0).dtype == DType::kF64) return run_typed<double>(c);
   run_typed<float>(c);
+}
+
+void run_fused(RunContext& c) {
+  if (widened(c, run_fused)) return;
+  const auto& a = c.attrs<FusedGroupNormAttrs>();
+  if (c.output(0).count() > 0) run_groups(c, a, kernel_activation(a.activation));
 }
 
 const Op kFamily[] = {
@@ -121,6 +145,15 @@ const Op kFamily[] = {
      .accuracy = Accuracy::kAccumulated,
      .since = 18,
      .upgrade = upgrade_group},
+    {.domain = kOwnDomain,
+     .name = "FusedGroupNorm",
+     .inputs = {3, 3},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<FusedGroupNormAttrs>,
+     .infer = infer_fused,
+     .run = run_fused,
+     .traits = {.in_place = 1},
+     .accuracy = Accuracy::kAccumulated},
 };
 
 }  // namespace

@@ -211,7 +211,7 @@ TEST(Norm, GroupsAndInstances) {
           }
         }
         NormGroups activated = norm;
-        activated.silu = true;
+        activated.activation = Activation::kSilu;
         std::vector<float> z(x.size());
         group_norm(x.data(), z.data(), activated, 0, batch * groups);
         for (size_t i = 0; i < z.size(); ++i) EXPECT_NEAR(z[i], y[i] / (1 + std::exp(-double{y[i]})), 1e-6);

@@ -1,6 +1,7 @@
 // Rules that pack constant convolution weights and move what follows into the epilogue.
 #include <cmath>
 
+#include "rewrite/fused_activation.h"
 #include "rewrite/rule.h"
 
 namespace sdx::rewrite {
@@ -39,18 +40,12 @@ bool no_activation(const Match& m) { return m.attr<std::string>("conv", "activat
 // act(PackedConv(x)) => PackedConv with that activation
 Rule fuse_activation() {
   return layout("fuse-conv-activation")
-      .match(op("Relu|Gelu|Sigmoid|Tanh|Swish", {packed()}, "activation"))
+      .match(activation_of(packed()))
       .when("the convolution has no activation yet", no_activation)
-      .when("the epilogue knows the activation",
-            [](const Match& m) {
-              return m.node("activation").op->name != "Swish" || m.attr<float>("activation", "alpha", 1.0f) == 1.0f;
-            })
+      .when("the epilogue knows the activation", [](const Match& m) { return !fused_activation(m).empty(); })
       .replace([](Match& m) {
-        std::string name(m.node("activation").op->name);
-        if (name == "Swish") name = "Silu";
-        if (name == "Gelu" && m.attr<std::string>("activation", "approximate", "none") == "tanh") name = "GeluTanh";
         ir::AttrMap attrs = m.node("conv").attrs.map();
-        attrs["activation"] = name;
+        attrs["activation"] = fused_activation(m);
         std::vector<ir::ValueId> inputs = {m["x"], m["w"]};
         if (m.has("bias")) inputs.push_back(m["bias"]);
         return m.own("PackedConv", attrs, inputs);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "rewrite/fused_activation.h"
 #include "rewrite/rule.h"
 
 namespace sdx::rewrite {
@@ -116,19 +117,12 @@ Rule fuse_bias() {
 // act(PackedMatMul(x, w, bias)) => PackedMatMul with that activation
 Rule fuse_activation() {
   return layout("fuse-product-activation")
-      .match(op("Relu|Gelu|Sigmoid|Tanh|Swish", {packed()}, "activation"))
+      .match(activation_of(packed()))
       .when("the product has no activation yet", plain_product)
-      .when("the epilogue knows the activation",
-            [](const Match& m) {
-              const float alpha = m.attr<float>("activation", "alpha", 1.0f);
-              return m.node("activation").op->name != "Swish" || alpha == 1.0f || std::abs(alpha - 1.702f) < 1e-6f;
-            })
+      .when("the epilogue knows the activation", [](const Match& m) { return !fused_activation(m).empty(); })
       .replace([](Match& m) {
-        std::string name(m.node("activation").op->name);
-        if (name == "Swish") name = m.attr<float>("activation", "alpha", 1.0f) == 1.0f ? "Silu" : "QuickGelu";
-        if (name == "Gelu" && m.attr<std::string>("activation", "approximate", "none") == "tanh") name = "GeluTanh";
         ir::AttrMap attrs = m.node("product").attrs.map();
-        attrs["activation"] = name;
+        attrs["activation"] = fused_activation(m);
         std::vector<ir::ValueId> inputs = {m["x"], m["w"]};
         if (m.has("bias")) inputs.push_back(m["bias"]);
         return m.own("PackedMatMul", attrs, inputs);

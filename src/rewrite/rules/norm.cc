@@ -1,4 +1,7 @@
 // Rules that find the normalisations which exporters below opset 17 spell out.
+#include <algorithm>
+
+#include "rewrite/fused_activation.h"
 #include "rewrite/rule.h"
 
 namespace sdx::rewrite {
@@ -67,8 +70,74 @@ Rule rms_norm() {
       });
 }
 
+bool holds_only(const Match& m, std::string_view name, float number) {
+  const Tensor& t = m.fact(name).constant;
+  return t.dtype() == DType::kF32 && std::ranges::all_of(t.values<float>(), [&](float v) { return v == number; });
+}
+
+/// One element for each channel of x [batch, channels, …], and no other axis.
+bool is_by_channel(const Match& m, std::string_view name) {
+  const Shape &s = m.fact(name).shape, &x = m.fact("x").shape;
+  if (!s.has_rank() || !x.has_rank() || s.rank() >= x.rank() + 1) return false;
+  for (int d = 0; d < s.rank(); ++d) {
+    if (!(d + x.rank() - s.rank() == 1 ? s[d] == x[1] : s[d].is(1))) return false;
+  }
+  return s.rank() >= x.rank() - 1;
+}
+
+/// The groups of channels that a normalisation by instance works on: those of x, or what a Reshape makes of them.
+std::optional<int64_t> group_count(const Match& m) {
+  const Shape& x = m.fact("x").shape;
+  if (!x.has_rank() || x.rank() < 3 || !x[1].known()) return std::nullopt;
+  if (!m.has("groups")) return x[1].value();
+  const Shape& g = m.fact("groups").shape;
+  const bool whole = g.has_rank() && g.rank() == 3 && g[0] == x[0] && g[1].known() && g[1].value() > 0 &&
+                     x[1].value() % g[1].value() == 0 && m.root_fact().shape == x;
+  return whole ? std::optional(g[1].value()) : std::nullopt;
+}
+
+// InstanceNormalization of groups of channels, times a scale and plus a bias for each channel
+Rule group_norm() {
+  auto x = any("x");
+  auto ones = constant("ones"), zeros = constant("zeros");
+  auto groups = op("InstanceNormalization", {op("Reshape", {x, any("rows")}, "groups"), ones, zeros}, "norm");
+  auto normal = either({op("Reshape", {groups, any("shape")}), op("InstanceNormalization", {x, ones, zeros}, "norm")});
+  return fuse("fuse-group-norm")
+      .match(add(mul(normal, constant("scale")), constant("bias")))
+      .when("the norm itself neither scales nor shifts",
+            [](const Match& m) { return holds_only(m, "ones", 1) && holds_only(m, "zeros", 0); })
+      .when("its groups are whole channels", [](const Match& m) { return group_count(m).has_value(); })
+      .when("scale and bias have one element for each channel",
+            [](const Match& m) { return is_by_channel(m, "scale") && is_by_channel(m, "bias"); })
+      .replace([](Match& m) {
+        const std::vector<Dim> channels = {m.fact("x").shape[1]};
+        const ir::AttrMap attrs = {{"epsilon", m.attr<float>("norm", "epsilon", 1e-5f)},
+                                   {"num_groups", *group_count(m)}};
+        return m.own("FusedGroupNorm", attrs,
+                     {m["x"], m.reshape(m["scale"], channels), m.reshape(m["bias"], channels)});
+      });
+}
+
+// act(norm of groups) => the norm with that activation
+Rule norm_activation() {
+  auto x = any("x"), scale = any("scale"), bias = any("bias");
+  return layout("fuse-norm-activation")
+      .match(activation_of(either({op_in(ops::kOwnDomain, "FusedGroupNorm", {x, scale, bias}, "norm"),
+                                   op("GroupNormalization|InstanceNormalization", {x, scale, bias}, "norm")})))
+      .when("the norm has no activation yet",
+            [](const Match& m) { return m.attr<std::string>("norm", "activation", "").empty(); })
+      .when("elements have at most 32 bits", [](const Match& m) { return m.fact("x").dtype != DType::kF64; })
+      .when("a kernel knows the activation", [](const Match& m) { return !fused_activation(m).empty(); })
+      .replace([](Match& m) {
+        const ir::AttrMap attrs = {{"epsilon", m.attr<float>("norm", "epsilon", 1e-5f)},
+                                   {"num_groups", m.attr<int64_t>("norm", "num_groups", 0)},
+                                   {"activation", fused_activation(m)}};
+        return m.own("FusedGroupNorm", attrs, {m["x"], m["scale"], m["bias"]});
+      });
+}
+
 }  // namespace
 
-std::vector<Rule> norm_rules() { return {layer_norm(), rms_norm()}; }
+std::vector<Rule> norm_rules() { return {layer_norm(), rms_norm(), group_norm(), norm_activation()}; }
 
 }  // namespace sdx::rewrite
