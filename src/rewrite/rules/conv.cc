@@ -1,5 +1,6 @@
-// Rules that pack constant convolution weights and move what follows into the epilogue.
-#include <cmath>
+// Rules that fold norms into constant convolution weights, pack those, and move what follows into the epilogue.
+#include <algorithm>
+#include <array>
 
 #include "rewrite/fused_activation.h"
 #include "rewrite/rule.h"
@@ -27,6 +28,38 @@ Rule pack_conv() {
         std::vector<ir::ValueId> inputs = {m["x"], packed};
         if (m.has("bias")) inputs.push_back(m["bias"]);
         return m.own("PackedConv", attrs, inputs);
+      });
+}
+
+// BatchNormalization(Conv(x, constant, bias)) => Conv(x, constant times a factor by filter, another bias)
+Rule fuse_batch_norm() {
+  auto x = any("x");
+  auto conv =
+      either({op("Conv", {x, constant("w")}, "conv"), op("Conv", {x, constant("w"), constant("bias")}, "conv")});
+  return fuse("fuse-batch-norm")
+      .match(op("BatchNormalization",
+                {conv, constant("scale"), constant("shift"), constant("mean"), constant("variance")}, "norm"))
+      .when("it uses the statistics that it is given",
+            [](const Match& m) {
+              return m.attr<int64_t>("norm", "training_mode", 0) == 0 && m.node("norm").outputs.size() == 1;
+            })
+      .when("all is float32",
+            [](const Match& m) {
+              return std::ranges::all_of(std::array{"x", "w", "scale", "shift", "mean", "variance"},
+                                         [&](const char* name) { return m.fact(name).dtype == DType::kF32; });
+            })
+      .replace([](Match& m) {
+        // Nodes on constants, which folding evaluates.
+        const auto epsilon = m.constant(Tensor::scalar(m.attr<float>("norm", "epsilon", 1e-5f)));
+        const auto deviation = m.call("Sqrt", {}, {m.call("Add", {}, {m["variance"], epsilon})});
+        const auto factor = m.call("Div", {}, {m["scale"], deviation});
+        const auto centre = m.has("bias") ? m.call("Sub", {}, {m["bias"], m["mean"]}) : m.call("Neg", {}, {m["mean"]});
+        const auto bias = m.call("Add", {}, {m.call("Mul", {}, {centre, factor}), m["shift"]});
+        const Shape& w = m.fact("w").shape;
+        std::vector<Dim> by_filter(static_cast<size_t>(w.rank()), Dim(1));
+        by_filter[0] = w[0];
+        const auto weight = m.call("Mul", {}, {m["w"], m.reshape(factor, std::move(by_filter))});
+        return m.call("Conv", m.node("conv").attrs.map(), {m["x"], weight, bias});
       });
 }
 
@@ -70,6 +103,6 @@ Rule fuse_residual() {
 
 }  // namespace
 
-std::vector<Rule> conv_rules() { return {pack_conv(), fuse_activation(), fuse_residual()}; }
+std::vector<Rule> conv_rules() { return {fuse_batch_norm(), pack_conv(), fuse_activation(), fuse_residual()}; }
 
 }  // namespace sdx::rewrite
