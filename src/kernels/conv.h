@@ -72,6 +72,7 @@ struct ConvPlan {
   int64_t channel_block = 0;  ///< output channels of a tile
   int64_t pixel_block = 0;    ///< output positions of a tile
   int64_t tiles = 0;
+  bool direct = false;       ///< of the route kGemm: columns are read from a padded copy
   size_t scratch_bytes = 0;  ///< per worker; aligned to 64 bytes
 };
 ConvPlan conv_plan(const ConvShape& shape, int threads);

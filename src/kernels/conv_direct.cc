@@ -86,10 +86,13 @@ ConvPlan best_plan(const ConvShape& shape, int threads, double& least) {
   const int64_t last = std::clamp<int64_t>(kMostPositions / pitch, first, height);
   ConvPlan best;
   least = std::numeric_limits<double>::max();
-  for (int64_t rows = first; rows <= last; ++rows) {
+  for (int64_t rows = first, blocks = 0; rows <= last; ++rows) {
+    // Of tiles with more rows that leave as many of them the first are the most even.
+    if (blocks == ceil_div(height, rows)) continue;
+    blocks = ceil_div(height, rows);
     ConvPlan plan;
     plan.pixel_block = rows;
-    conv_cut_channels(plan, shape.batch * shape.groups * ceil_div(height, rows), groups.count, threads);
+    conv_cut_channels(plan, shape.batch * shape.groups * blocks, groups.count, threads);
     const auto rounds = static_cast<double>(ceil_div(plan.tiles, threads));
     const double share = static_cast<double>(plan.channel_block) / static_cast<double>(groups.count);
     const double time =
@@ -118,11 +121,10 @@ class Tile {
         sums_(values_ + pass_channels_ * copy_.floats() + kSlack),
         offsets_(reinterpret_cast<int32_t*>(sums_ + sum_floats(conv.shape, plan.channel_block, rows))) {
     std::fill_n(sums_ - kSlack, kSlack, 0.0f);
-    for (int64_t c = 0, p = 0; c < pass_channels_; ++c) {
-      for (int64_t j = 0; j < shape_.kernel[1]; ++j) {
-        for (int64_t l = 0; l < shape_.kernel[2]; ++l) offsets_[p++] = static_cast<int32_t>(offset(c, j, l));
-      }
-    }
+    for (int64_t p = 0; p < taps_; ++p)
+      offsets_[p] = static_cast<int32_t>(offset(p / shape_.kernel[2], p % shape_.kernel[2]));
+    const auto channel = static_cast<int32_t>(copy_.floats());
+    for (int64_t p = taps_; p < pass_channels_ * taps_; ++p) offsets_[p] = offsets_[p - taps_] + channel;
   }
 
   static size_t floats(const ConvShape& shape, int64_t channel_block, int64_t rows) {
@@ -147,18 +149,17 @@ class Tile {
  private:
   static int64_t sum_floats(const ConvShape& shape, int64_t channel_block, int64_t rows) {
     const bool single = channels_of_pass(shape, rows) == shape.in_channels / shape.groups;
-    // Fewer rows may lie in more lines.
-    int64_t panels = 0;
-    for (int64_t n = 1; n <= rows; ++n) panels = std::max(panels, Lines(shape, n).count * Lines(shape, n).panels);
+    // In either kind of lines; the last tile has fewer rows.
+    const int64_t width = gemm_tiles().panel_columns, pitch = Copy(shape, rows).pitch;
+    const int64_t panels = std::max(rows * ceil_div(shape.out[2], width), ceil_div(rows * pitch, width));
     return (single ? 1 : channel_block) * panels * gemm_tiles().rows * gemm_tiles().panel_columns;
   }
 
-  // Of a kernel element from the start of the copy.
-  int64_t offset(int64_t channel, int64_t j, int64_t l) const {
+  // Of a kernel element from the start of a channel's copy.
+  int64_t offset(int64_t j, int64_t l) const {
     const int64_t row = j * shape_.dilation[1], column = l * shape_.dilation[2];
     const int64_t phase = row % shape_.stride[1] * copy_.phases + column % copy_.phases;
-    return channel * copy_.floats() + phase * copy_.phase_step + row / shape_.stride[1] * copy_.pitch +
-           column / copy_.phases;
+    return phase * copy_.phase_step + row / shape_.stride[1] * copy_.pitch + column / copy_.phases;
   }
 
   void pad(const float* plane, float* to) const {
@@ -254,6 +255,7 @@ bool conv_direct_pays(const ConvShape& shape) {
 ConvPlan conv_direct_plan(const ConvShape& shape, int threads) {
   double time = 0;
   ConvPlan plan = best_plan(shape, threads, time);
+  plan.direct = true;
   plan.scratch_bytes = Tile::floats(shape, plan.channel_block, plan.pixel_block) * sizeof(float);
   return plan;
 }

@@ -207,7 +207,7 @@ ConvPlan conv_gemm_plan(const ConvShape& shape, int threads) {
 
 void conv_gemm_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch) {
   const ConvShape& shape = conv.shape;
-  if (conv_direct_pays(shape)) return conv_direct_run(conv, plan, tile_begin, tile_end, scratch);
+  if (plan.direct) return conv_direct_run(conv, plan, tile_begin, tile_end, scratch);
   const int64_t plane = shape.out_plane();
   const int64_t row_groups = ChannelGroups(shape).count;
   const int64_t pixel_blocks = ceil_div(plane, plan.pixel_block);
