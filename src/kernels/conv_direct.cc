@@ -244,9 +244,10 @@ class Tile {
 bool conv_direct_pays(const ConvShape& shape) {
   if (shape.in[0] != 1 || shape.kernel[0] != 1 || shape.out[0] != 1 || shape.pad_begin[0] != 0) return false;
   if (shape.stride[2] > 2 || shape.pad_begin[2] < 0 || shape.kernel_volume() == 1) return false;
-  // The sums of longer rows would leave the cache from pass to pass.
+  // The sums of longer rows would leave the cache from pass to pass, and so would the copy of a taller channel.
   constexpr int64_t kLongest = 1024;
-  if (Copy(shape, 1).pitch > kLongest) return false;
+  if (shape.out[2] > kLongest || (shape.kernel[2] - 1) * shape.dilation[2] > kLongest) return false;
+  if ((shape.kernel[1] - 1) * shape.dilation[1] > kCopyFloats || Copy(shape, 1).floats() > kCopyFloats) return false;
   double time = 0;
   best_plan(shape, 1, time);
   return time < static_cast<double>(shape.batch * shape.groups) * time_of_gathering(shape);

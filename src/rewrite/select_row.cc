@@ -26,7 +26,9 @@ using ir::ValueId;
 /// The row of axis 1 that a node reads of each text, counted from the end where negative.
 std::optional<int64_t> selected_row(const Graph& graph, const Node& n) {
   if (n.op == nullptr || n.op->name != "Gather" || !n.op->domain.empty()) return std::nullopt;
-  const int rank = graph.fact(n.inputs[0]).rank();
+  const Shape& x = graph.fact(n.inputs[0]).shape;
+  if (!x.has_rank()) return std::nullopt;
+  const int rank = x.rank();
   const int64_t axis = attribute<int64_t>(n, "axis", 0);
   const ir::Fact& index = graph.fact(n.inputs[1]);
   if (rank < 3 || (axis != 1 && axis != 1 - rank) || !index.is_constant() || index.rank() > 1) return std::nullopt;
@@ -69,7 +71,17 @@ class RowSelector {
       return layout == "bshd" || layout == "bsm";
     };
     return rows_second("q_layout") && rows_second("out_layout") && attribute<int64_t>(n, "causal", 0) == 0 &&
-           rows_.has_rows(n.inputs[0]) && rows_.has_rows(n.outputs[0]);
+           rows_.has_rows(n.inputs[0]) && rows_.has_rows(n.outputs[0]) &&
+           std::all_of(n.inputs.begin() + 3, n.inputs.end(), [&](ValueId v) { return by_query(v, 4, 2); });
+  }
+
+  /// Of a value that is broadcast to `rank` axes: whether that axis is known to be absent, 1, or as long as the texts.
+  bool by_query(ValueId v, int rank, int axis) const {
+    if (v == kNone) return true;
+    const Shape& shape = graph_.fact(v).shape;
+    if (!shape.has_rank()) return false;
+    const int at = axis - rank + shape.rank();
+    return at < 0 || shape[at].is(1) || shape[at] == length_;
   }
 
   /// The nodes of which only that row is needed.
@@ -125,16 +137,17 @@ class RowSelector {
     const ir::Op* op = graph_.node(producer).op;
     const ir::Attrs attrs = graph_.node(producer).attrs;
     std::vector<ValueId> inputs = graph_.node(producer).inputs;
-    const auto axis_of = [&](ValueId input) {
-      return axis - static_cast<int64_t>(dims.size()) + graph_.fact(input).rank();
-    };
-    if (op->name == "Expand" && op->domain.empty() && progress_.knows(dims)) {
+    const int rank = static_cast<int>(dims.size());
+    const auto axis_of = [&](ValueId input) { return axis - rank + graph_.fact(input).rank(); };
+    const auto reads = [&](ValueId input) { return by_query(input, rank, static_cast<int>(axis)); };
+    if (op->name == "Expand" && op->domain.empty() && progress_.knows(dims) && reads(inputs[0])) {
       dims[static_cast<size_t>(axis)] = 1;
       return rows_.call(
           "Expand", {},
           {mask_row(inputs[0], axis_of(inputs[0]), depth + 1), graph_.add_known("", ir::Fact::known(std::move(dims)))});
     }
-    if (!op->traits.elementwise || graph_.node(producer).outputs.size() != 1) return gather(v, axis);
+    const bool computes = op->traits.elementwise && graph_.node(producer).outputs.size() == 1;
+    if (!computes || !std::ranges::all_of(inputs, reads)) return gather(v, axis);
     for (ValueId& input : inputs) {
       if (input != kNone) input = mask_row(input, axis_of(input), depth + 1);
     }

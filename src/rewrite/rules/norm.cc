@@ -85,11 +85,11 @@ bool holds_only(const Match& m, std::string_view name, float number) {
 /// One element for each channel of x [batch, channels, …], and no other axis.
 bool is_by_channel(const Match& m, std::string_view name) {
   const Shape &s = m.fact(name).shape, &x = m.fact("x").shape;
-  if (!s.has_rank() || !x.has_rank() || s.rank() >= x.rank() + 1) return false;
+  if (!s.has_rank() || !x.has_rank() || (s.rank() != x.rank() && s.rank() != x.rank() - 1)) return false;
   for (int d = 0; d < s.rank(); ++d) {
     if (!(d + x.rank() - s.rank() == 1 ? s[d] == x[1] : s[d].is(1))) return false;
   }
-  return s.rank() >= x.rank() - 1;
+  return true;
 }
 
 /// The groups of channels that a normalisation by instance works on: those of x, or what a Reshape makes of them.
