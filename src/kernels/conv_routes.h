@@ -93,21 +93,6 @@ struct GatherRun {
 
 void conv_gather_run(const GatherRun& run);
 
-/// Output rows of a depthwise convolution that are computed at once.
-inline constexpr int kDepthwiseRows = 4;
-
-/// Output rows of a depthwise convolution: acc[y][x] = sum_t weights[t] in[y row_step + offset[t] + x].
-struct DepthwiseRows {
-  const float* in;
-  int64_t row_step;
-  const int64_t* offset;
-  const float* weights;
-  int64_t taps, kernel_width;
-  bool dense;            ///< rows of the kernel adjoin, those of the output too, and up to 3 more can be read
-  int64_t count, width;  ///< rows and positions of each
-  float* acc;            ///< [count][width]
-};
-
 /// Rows of `width` floats, `stride` apart, for the places [first, end) of `count` rows, from column `left` on; zeros
 /// everywhere else. Of two phases even columns lie at phase 0. A row may be written up to a vector beyond its pitch
 /// before the next one is.

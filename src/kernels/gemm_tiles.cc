@@ -6,6 +6,7 @@
 
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/register-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace sdx::kernels::HWY_NAMESPACE {
@@ -25,15 +26,6 @@ HWY_INLINE V load(const float* p) { return hn::LoadU(D(), p); }
 HWY_INLINE V load(const hwy::float16_t* p) { return hn::PromoteTo(D(), hn::LoadU(hn::Rebind<hwy::float16_t, D>(), p)); }
 HWY_INLINE V load(const hwy::bfloat16_t* p) {
   return hn::PromoteTo(D(), hn::LoadU(hn::Rebind<hwy::bfloat16_t, D>(), p));
-}
-
-// Without this, GCC loads a column again for each of up to 3 rows, and the load ports become the limit.
-HWY_INLINE void keep_in_register(V& v) {
-#if HWY_ARCH_X86 && (HWY_COMPILER_GCC || HWY_COMPILER_CLANG)
-  asm("" : "+v"(v.raw));
-#else
-  (void)v;
-#endif
 }
 
 // Into the second-level cache only.

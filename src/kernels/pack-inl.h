@@ -15,9 +15,22 @@ HWY_BEFORE_NAMESPACE();
 namespace sdx::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Four floats of each of rows r, r + 4, r + 8, … in the 128-bit blocks of a vector.
-template <class D>
-HWY_INLINE hn::Vec<D> load_blocks(D d, const float* const* row, int r, int64_t p) {
+/// Rows of floats that lie `stride` apart, with one pointer for each four.
+template <int kRows>
+struct StridedRows {
+  static_assert(kRows <= 16);
+  HWY_INLINE StridedRows(const float* x, int64_t apart)
+      : first{x, x + std::min(4, kRows - 1) * apart, x + std::min(8, kRows - 1) * apart,
+              x + std::min(12, kRows - 1) * apart},
+        stride(apart) {}
+  HWY_INLINE const float* operator[](int r) const { return first[r / 4] + r % 4 * stride; }
+  const float* first[4];
+  int64_t stride;
+};
+
+/// Four floats of each of rows r, r + 4, r + 8, … in the 128-bit blocks of a vector; row[r] is the start of row r.
+template <class D, class Rows>
+HWY_INLINE hn::Vec<D> load_blocks(D d, const Rows& row, int r, int64_t p) {
   constexpr size_t kLanes = hn::MaxLanes(D());
   if constexpr (kLanes == 4) {
     return hn::LoadU(d, row[r] + p);
@@ -28,31 +41,34 @@ HWY_INLINE hn::Vec<D> load_blocks(D d, const float* const* row, int r, int64_t p
   }
 }
 
+/// out[i * out_stride + r] = row[r][p + i] for r below the lanes of D and i below 4.
+template <class D, class Rows>
+HWY_INLINE void transpose_four(D d, const Rows& row, int64_t p, float* out, int64_t out_stride) {
+  const hn::RepartitionToWide<D> dw;
+  const auto v0 = load_blocks(d, row, 0, p);
+  const auto v1 = load_blocks(d, row, 1, p);
+  const auto v2 = load_blocks(d, row, 2, p);
+  const auto v3 = load_blocks(d, row, 3, p);
+  const auto a = hn::BitCast(dw, hn::InterleaveLower(d, v0, v1));
+  const auto b = hn::BitCast(dw, hn::InterleaveUpper(d, v0, v1));
+  const auto e = hn::BitCast(dw, hn::InterleaveLower(d, v2, v3));
+  const auto f = hn::BitCast(dw, hn::InterleaveUpper(d, v2, v3));
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dw, a, e)), d, out);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dw, a, e)), d, out + out_stride);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dw, b, f)), d, out + 2 * out_stride);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dw, b, f)), d, out + 3 * out_stride);
+}
+
 /// out[p * out_stride + r] = x[r * stride + p] for r below the lanes of D and p in [0, depth); rows at and beyond
 /// `rows` repeat the last one. Depths are written in rising order.
 template <class D>
 HWY_INLINE void transpose_strip(D d, const float* x, int64_t stride, int64_t rows, int64_t depth, float* out,
                                 int64_t out_stride) {
   constexpr int kRows = static_cast<int>(hn::MaxLanes(D()));
-  const hn::RepartitionToWide<D> dw;
   const float* row[kRows];
   for (int r = 0; r < kRows; ++r) row[r] = x + std::min<int64_t>(r, rows - 1) * stride;
   int64_t p = 0;
-  for (; p + 4 <= depth; p += 4) {
-    const auto v0 = load_blocks(d, row, 0, p);
-    const auto v1 = load_blocks(d, row, 1, p);
-    const auto v2 = load_blocks(d, row, 2, p);
-    const auto v3 = load_blocks(d, row, 3, p);
-    const auto a = hn::BitCast(dw, hn::InterleaveLower(d, v0, v1));
-    const auto b = hn::BitCast(dw, hn::InterleaveUpper(d, v0, v1));
-    const auto e = hn::BitCast(dw, hn::InterleaveLower(d, v2, v3));
-    const auto f = hn::BitCast(dw, hn::InterleaveUpper(d, v2, v3));
-    float* to = out + p * out_stride;
-    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dw, a, e)), d, to);
-    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dw, a, e)), d, to + out_stride);
-    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dw, b, f)), d, to + 2 * out_stride);
-    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dw, b, f)), d, to + 3 * out_stride);
-  }
+  for (; p + 4 <= depth; p += 4) transpose_four(d, row, p, out + p * out_stride, out_stride);
   for (; p < depth; ++p) {
     for (int r = 0; r < kRows; ++r) out[p * out_stride + r] = row[r][p];
   }

@@ -66,13 +66,16 @@ Sum naive(const ConvShape& s, const float* x, const float* w, int64_t image, int
   return sum;
 }
 
-void check(const Case& at, bool terms) {
+// What follows the sums.
+enum class Terms { kNone, kBias, kAll };
+
+void check(const Case& at, Terms terms) {
   const ConvShape shape = shape_of(at);
   SCOPED_TRACE(testing::Message() << "channels " << at.in_channels << "->" << at.out_channels << " groups " << at.groups
                                   << " in " << at.in[0] << "x" << at.in[1] << "x" << at.in[2] << " kernel "
                                   << at.kernel[0] << "x" << at.kernel[1] << "x" << at.kernel[2] << " stride "
                                   << at.stride[1] << "," << at.stride[2] << " route "
-                                  << conv_route_name(conv_route(shape)) << " terms " << terms);
+                                  << conv_route_name(conv_route(shape)) << " terms " << static_cast<int>(terms));
   const std::vector<float> x = random_floats(shape.batch * shape.in_channels * shape.in_plane(), 1);
   const std::vector<float> w =
       random_floats(shape.out_channels * shape.in_channels / shape.groups * shape.kernel_volume(), 2);
@@ -87,11 +90,11 @@ void check(const Case& at, bool terms) {
   conv.shape = shape;
   conv.x = x.data();
   conv.packed = packed.data();
-  if (terms) {
+  if (terms != Terms::kNone) {
     conv.bias = bias.data();
-    conv.residual = residual.data();
     conv.activation = Activation::kRelu;
   }
+  if (terms == Terms::kAll) conv.residual = residual.data();
   std::vector<float> results[2];
   for (int threads : {1, 3}) {
     std::vector<float>& y = results[threads / 2];
@@ -113,7 +116,8 @@ void check(const Case& at, bool terms) {
     const int64_t position[3] = {p / (shape.out[1] * shape.out[2]), p / shape.out[2] % shape.out[1], p % shape.out[2]};
     const Sum sum = naive(shape, x.data(), w.data(), i / shape.out_plane() / shape.out_channels, channel, position);
     double expected = sum.value;
-    if (terms) expected = std::max(0.0, sum.value + bias[channel]) + residual[i];
+    if (terms != Terms::kNone) expected = std::max(0.0, sum.value + bias[channel]);
+    if (terms == Terms::kAll) expected += residual[i];
     const double bound = looseness * 6e-8 * (sum.magnitude * (2 + std::sqrt(depth)) + 4) +
                          (conv_route(shape) == ConvRoute::kSplit ? kSplitError * std::sqrt(depth) : 0);
     ASSERT_NEAR(y[i], expected, bound) << "channel " << channel << " at " << position[0] << "," << position[1] << ","
@@ -148,6 +152,12 @@ const Case kCases[] = {
     {1, 5, 5, 5, {1, 8, 35}, {1, 2, 4}, {1, 1, 3}, {1, 1, 1}, {0, 0, 1}, {0, 1, 2}},
     {1, 5, 5, 5, {1, 6, 5}, {1, 4, 1}, {1, 1, 1}, {1, 1, 1}, {0, 9, 7}, {0, 9, 7}},
     {1, 3, 3, 3, {4, 5, 6}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}},
+    {2, 13, 13, 13, {1, 6, 150}, {1, 3, 5}, {1, 1, 2}, {1, 1, 1}, {0, 1, 2}, {0, 1, 2}},
+    {1, 6, 6, 18, {1, 20, 21}, {1, 5, 5}, {1, 2, 2}, {1, 1, 1}, {0, 2, 2}, {0, 2, 2}},
+    {1, 33, 33, 33, {1, 9, 12}, {1, 3, 4}, {1, 3, 3}, {1, 5, 2}, {0, 4, 1}, {0, 5, 3}},
+    {1, 16, 16, 16, {1, 1, 140}, {1, 1, 15}, {1, 1, 1}, {1, 1, 1}, {0, 0, 7}, {0, 0, 7}},
+    {1, 20, 20, 20, {1, 7, 7}, {1, 5, 5}, {1, 1, 1}, {1, 1, 1}, {0, 2, 2}, {0, 2, 2}},
+    {1, 18, 18, 18, {3, 5, 9}, {2, 3, 3}, {1, 2, 1}, {2, 1, 1}, {1, 1, 1}, {1, 0, 1}},
     {1, 1, 2, 2, {1, 3, 3}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 2, 3}, {0, 2, 3}},
     {2, 1, 40, 50, {1, 9, 70}, {1, 3, 3}, {1, 2, 1}, {1, 1, 2}, {0, 1, 2}, {0, 1, 2}},
     {1, 1, 64, 96, {1, 8, 8}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}},
@@ -176,7 +186,7 @@ const Case kCases[] = {
 TEST(Conv, MatchesTheNaiveConvolution) {
   for_each_isa([] {
     for (const Case& at : kCases) {
-      for (bool terms : {false, true}) check(at, terms);
+      for (Terms terms : {Terms::kNone, Terms::kBias, Terms::kAll}) check(at, terms);
     }
   });
 }
