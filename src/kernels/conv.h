@@ -67,12 +67,19 @@ struct Conv {
   float* y = nullptr;
 };
 
+/// How the routes kGemm and kPairs read the input values that positions meet.
+enum class ConvColumns : uint8_t {
+  kGathered,  ///< panels of positions are gathered, or pairs of positions made
+  kPadded,    ///< in runs of a padded copy
+  kFew,       ///< one number for each depth and each of a few positions
+};
+
 /// How a convolution is cut into independent tiles.
 struct ConvPlan {
   int64_t channel_block = 0;  ///< output channels of a tile
   int64_t pixel_block = 0;    ///< output positions of a tile
   int64_t tiles = 0;
-  bool direct = false;       ///< of the route kGemm: columns are read from a padded copy
+  ConvColumns columns = ConvColumns::kGathered;
   size_t scratch_bytes = 0;  ///< per worker; aligned to 64 bytes
 };
 ConvPlan conv_plan(const ConvShape& shape, int threads);

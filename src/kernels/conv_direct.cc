@@ -256,7 +256,7 @@ bool conv_direct_pays(const ConvShape& shape) {
 ConvPlan conv_direct_plan(const ConvShape& shape, int threads) {
   double time = 0;
   ConvPlan plan = best_plan(shape, threads, time);
-  plan.direct = true;
+  plan.columns = ConvColumns::kPadded;
   plan.scratch_bytes = Tile::floats(shape, plan.channel_block, plan.pixel_block) * sizeof(float);
   return plan;
 }

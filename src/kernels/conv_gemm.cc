@@ -172,6 +172,7 @@ void conv_gemm_pack(const ConvShape& shape, const void* weights, int64_t, int64_
 }
 
 ConvPlan conv_gemm_plan(const ConvShape& shape, int threads) {
+  if (conv_few_pays(shape)) return conv_few_plan(shape, threads);
   if (conv_direct_pays(shape)) return conv_direct_plan(shape, threads);
   const int64_t width = gemm_tiles().panel_columns;
   const ChannelGroups groups(shape);
@@ -207,7 +208,11 @@ ConvPlan conv_gemm_plan(const ConvShape& shape, int threads) {
 
 void conv_gemm_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch) {
   const ConvShape& shape = conv.shape;
-  if (plan.direct) return conv_direct_run(conv, plan, tile_begin, tile_end, scratch);
+  switch (plan.columns) {
+    case ConvColumns::kFew: return conv_few_run(conv, plan, false, tile_begin, tile_end, scratch);
+    case ConvColumns::kPadded: return conv_direct_run(conv, plan, tile_begin, tile_end, scratch);
+    case ConvColumns::kGathered: break;
+  }
   const int64_t plane = shape.out_plane();
   const int64_t row_groups = ChannelGroups(shape).count;
   const int64_t pixel_blocks = ceil_div(plane, plan.pixel_block);

@@ -189,7 +189,7 @@ bool conv_pairs_fits(const ConvShape& shape) {
 }
 
 size_t conv_pairs_packed_floats(const ConvShape& shape) {
-  return static_cast<size_t>(shape.out_channels * kTaps * shape.in_channels);
+  return static_cast<size_t>(shape.out_channels * kTaps * shape.in_channels + kSlack);
 }
 
 int64_t conv_pairs_pack_parts(const ConvShape& shape) { return ChannelGroups(shape).count; }
@@ -214,6 +214,7 @@ void conv_pairs_pack(const ConvShape& shape, const void* weights, int64_t part_b
 
 // A tile is a block of pairs of one row and a range of channel groups.
 ConvPlan conv_pairs_plan(const ConvShape& shape, int threads) {
+  if (conv_few_pays(shape)) return conv_few_plan(shape, threads);
   ConvPlan plan;
   const Rows rows(shape);
   const int64_t width = gemm_tiles().panel_columns, groups = ChannelGroups(shape).count;
@@ -226,6 +227,7 @@ ConvPlan conv_pairs_plan(const ConvShape& shape, int threads) {
 }
 
 void conv_pairs_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch) {
+  if (plan.columns == ConvColumns::kFew) return conv_few_run(conv, plan, true, tile_begin, tile_end, scratch);
   const Rows rows(conv.shape);
   const int64_t groups = ChannelGroups(conv.shape).count;
   const int64_t blocks = ceil_div(rows.panels * gemm_tiles().panel_columns, plan.pixel_block);

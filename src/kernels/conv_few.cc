@@ -1,0 +1,152 @@
+// Conv of few positions, as behind a pooling: output channels in the lanes of vectors, each input value one number.
+#include <algorithm>
+
+#include "kernels/conv_routes.h"
+#include "kernels/gemm_tiles.h"
+
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace sdx::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Sums of a few depths are kept apart, so that additions need not wait for each other.
+template <int kPositions>
+inline constexpr int kApart = kPositions == 1   ? 8
+                              : kPositions == 2 ? 4
+                              : kPositions <= 4 ? 2
+                                                : 1;
+
+template <int kPositions, class D>
+HWY_INLINE void sum_lanes(D d, const FewColumns& args, int64_t first) {
+  constexpr int kDepths = kApart<kPositions>;
+  constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
+  hn::Vec<D> sum[kDepths][kPositions];
+  for (int u = 0; u < kDepths; ++u) {
+    for (int n = 0; n < kPositions; ++n) sum[u][n] = hn::Zero(d);
+  }
+  const float *weights = args.weights + first, *column = args.columns;
+  const auto add = [&](int u) HWY_ATTR {
+    const auto weight = hn::LoadU(d, weights);
+    for (int n = 0; n < kPositions; ++n) sum[u][n] = hn::MulAdd(weight, hn::Set(d, column[n]), sum[u][n]);
+    weights += args.rows;
+    column += kPositions;
+  };
+  int64_t p = 0;
+  for (; p + kDepths <= args.depths; p += kDepths) {
+    for (int u = 0; u < kDepths; ++u) add(u);
+  }
+  for (; p < args.depths; ++p) add(0);
+  HWY_ALIGN float lanes[kLanes];
+  for (int n = 0; n < kPositions; ++n) {
+    for (int u = 1; u < kDepths; ++u) sum[0][n] = hn::Add(sum[0][n], sum[u][n]);
+    hn::Store(sum[0][n], d, lanes);
+    for (int64_t r = first; r < std::min(args.rows, first + kLanes); ++r)
+      args.acc[r * kPositions + n] = lanes[r - first];
+  }
+}
+
+template <int kPositions>
+void few_columns(const FewColumns& args) {
+  const hn::CappedTag<float, 16> d;
+  for (int64_t r = 0; r < args.rows; r += static_cast<int64_t>(hn::Lanes(d))) sum_lanes<kPositions>(d, args, r);
+}
+
+void conv_few_columns(const FewColumns& args, int64_t positions) {
+  switch (positions) {
+    case 1: return few_columns<1>(args);
+    case 2: return few_columns<2>(args);
+    case 3: return few_columns<3>(args);
+    case 4: return few_columns<4>(args);
+    case 5: return few_columns<5>(args);
+    case 6: return few_columns<6>(args);
+    case 7: return few_columns<7>(args);
+    default: return few_columns<8>(args);
+  }
+}
+
+}  // namespace sdx::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace sdx::kernels {
+namespace {
+HWY_EXPORT(conv_few_columns);
+
+constexpr int64_t kMostPositions = 8;
+// Weights of a tile, at least: more threads cost more than they save.
+constexpr int64_t kWeights = 64 * 1024;
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+int64_t depths_of(const ConvShape& shape) { return shape.in_channels / shape.groups * shape.kernel_volume(); }
+
+// Whether the input itself has one number for each depth and position.
+bool is_gathered(const ConvShape& shape) {
+  return shape.kernel_volume() == 1 && shape.in_plane() == shape.out_plane() && shape.out_plane() == 1 &&
+         shape.pad_begin[0] == 0 && shape.pad_begin[1] == 0 && shape.pad_begin[2] == 0;
+}
+
+// From [channels][taps][positions] to [taps][channels][positions].
+void put_taps_first(const float* from, const ConvShape& shape, float* to) {
+  const int64_t taps = shape.kernel_volume(), channels = shape.in_channels / shape.groups, n = shape.out_plane();
+  for (int64_t c = 0; c < channels; ++c) {
+    for (int64_t t = 0; t < taps; ++t, from += n) std::copy_n(from, n, to + (t * channels + c) * n);
+  }
+}
+
+}  // namespace
+
+bool conv_few_pays(const ConvShape& shape) { return shape.out_plane() <= kMostPositions; }
+
+// Tiles are groups of output channels, as many as are worth a thread.
+ConvPlan conv_few_plan(const ConvShape& shape, int threads) {
+  const ChannelGroups groups(shape);
+  const int64_t others = shape.batch * shape.groups, depths = depths_of(shape);
+  const int64_t worth = std::min(others * groups.channels * depths / kWeights, int64_t{4} * threads) / others;
+  ConvPlan plan;
+  plan.columns = ConvColumns::kFew;
+  plan.pixel_block = shape.out_plane();
+  plan.channel_block = ceil_div(groups.count, std::clamp<int64_t>(worth, 1, groups.count));
+  plan.tiles = others * ceil_div(groups.count, plan.channel_block);
+  const int64_t sums = plan.channel_block * gemm_tiles().rows;
+  plan.scratch_bytes = static_cast<size_t>((2 * depths + sums) * shape.out_plane()) * sizeof(float);
+  return plan;
+}
+
+void conv_few_run(const Conv& conv, const ConvPlan& plan, bool taps_first, int64_t tile_begin, int64_t tile_end,
+                  float* scratch) {
+  const ConvShape& shape = conv.shape;
+  const ChannelGroups groups(shape);
+  const int64_t positions = shape.out_plane(), depths = depths_of(shape), channels = shape.in_channels / shape.groups;
+  const int64_t blocks = ceil_div(groups.count, plan.channel_block);
+  float *const gathered = scratch, *const turned = gathered + depths * positions;
+  float* const sums = turned + depths * positions;
+  ConvGather gather(shape, positions, 0);
+  gather.select(0, positions);
+  for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
+    const int64_t group = tile / blocks % shape.groups, image = tile / blocks / shape.groups;
+    const int64_t first = tile % blocks * plan.channel_block, last = std::min(first + plan.channel_block, groups.count);
+    const float* const x = conv.x + (image * shape.in_channels + group * channels) * shape.in_plane();
+    const float* const weights = static_cast<const float*>(conv.packed) + group * groups.channels * depths;
+    const float* columns = x;
+    if (!is_gathered(shape)) {
+      gather.fill(x, 0, depths, gathered);
+      if (taps_first) put_taps_first(gathered, shape, turned);
+      columns = taps_first ? turned : gathered;
+    }
+    const int64_t begin = groups.begin(first);
+    for (int64_t t = first; t < last; ++t) {
+      HWY_DYNAMIC_DISPATCH(conv_few_columns)
+      ({weights + groups.begin(t) * depths, groups.rows(t), columns, depths,
+        sums + (groups.begin(t) - begin) * positions},
+       positions);
+    }
+    const int64_t rows = groups.begin(last) - begin;
+    gemm_finish(conv_output(conv, image, group * groups.channels), {sums, positions, begin, 0, rows, positions});
+  }
+}
+
+}  // namespace sdx::kernels
+#endif
