@@ -18,8 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Steps of rewriting that are no rules but can be switched like them.
-constexpr const char* kPasses[] = {"fold-constant",     "fold-known", "merge-equal",   "remove-padding",
-                                   "choose-candidates", "select-row", "group-products"};
+constexpr const char* kPasses[] = {"fold-constant",     "fold-known",     "merge-equal", "remove-padding",
+                                   "choose-candidates", "pack-recurrent", "select-row",  "group-products"};
 
 std::set<std::string> rule_names() {
   std::set<std::string> out(std::begin(kPasses), std::end(kPasses));

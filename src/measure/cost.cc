@@ -93,6 +93,14 @@ double recurrent(const Operands& o) {
   return 2 * static_cast<double>(x[0] * x[1]) * (product(o.input(1), 0) + product(o.input(2), 0));
 }
 
+/// The same with packed weights, whose sizes are attributes.
+template <int kGates>
+double packed_recurrent(const Operands& o) {
+  const Extents& x = o.input(0);
+  const double directions = o.text("direction") == "bidirectional" ? 2 : 1, hidden = o.number("hidden_size", 0);
+  return 2 * static_cast<double>(x[0] * x[1]) * directions * kGates * hidden * (o.number("input_size", 0) + hidden);
+}
+
 using Count = double (*)(const Operands&);
 template <int kEach>
 double per_result(const Operands& o) {
@@ -131,6 +139,9 @@ const std::map<std::string_view, Count>& counts() {
       {"LSTM", recurrent},
       {"GRU", recurrent},
       {"RNN", recurrent},
+      {"PackedLSTM", packed_recurrent<4>},
+      {"PackedGRU", packed_recurrent<3>},
+      {"PackedRNN", packed_recurrent<1>},
       {"LayerNormalization", per_result<8>},
       {"SkipLayerNormalization", per_result<9>},
       {"EmbedLayerNormalization", per_result<10>},

@@ -22,6 +22,9 @@ struct Operand {
   bool has_one_matrix() const;
 };
 
+/// A grain of tiles with so many multiply-adds each, several of which take as long as one elementary operation.
+inline int64_t grain_of_tiles(int64_t multiply_adds) { return grain_for(multiply_adds / 4); }
+
 /// Points a product at the operands of item `index` of a batch.
 using PlaceProduct = FunctionRef<void(int64_t index, kernels::Gemm& gemm)>;
 

@@ -1,4 +1,5 @@
-// RNN, GRU and LSTM: one product for all inputs, then a small product and the gates for each step.
+// RNN, GRU and LSTM, and PackRecurrentWeights with PackedRNN, PackedGRU and PackedLSTM, which rewriting makes of those
+// with constant weights: one product for all inputs, then a small product and the gates for each step.
 #include <algorithm>
 #include <functional>
 
@@ -68,13 +69,12 @@ std::vector<FusedActivation> activations_of(const RecurrentAttrs& a, Cell cell) 
   return out;
 }
 
-void check(InferContext& c, Cell cell) {
-  const auto& a = c.attrs<RecurrentAttrs>();
+void check(InferContext& c, Cell cell, const RecurrentAttrs& a) {
   c.require_dtype(kX, {DType::kF32, DType::kF16, DType::kBF16});
-  for (int i : {kW, kR, kB, kFirstH, kFirstC, kPeepholes}) {
+  for (int i : {kB, kFirstH, kFirstC, kPeepholes}) {
     if (c.has(i)) c.require_same_dtype(kX, i);
   }
-  for (int i : {kX, kW, kR}) c.require_rank(i, 3, 3);
+  c.require_rank(kX, 3, 3);
   if (a.direction != "forward" && a.direction != "reverse" && a.direction != "bidirectional") {
     c.invalid("attribute 'direction' is '", a.direction, "' but must be forward, reverse or bidirectional");
   }
@@ -97,16 +97,11 @@ void require_sizes(InferContext& c, int input, std::vector<Dim> sizes) {
   }
 }
 
-template <Cell kCell>
-void infer(InferContext& c) {
-  check(c, kCell);
-  const auto& a = c.attrs<RecurrentAttrs>();
+/// Sets the outputs, for sizes that the weights or the attributes give.
+void infer_states(InferContext& c, Cell cell, const RecurrentAttrs& a, const Dim& hidden) {
   const Shape x = c.input(kX).shape.has_rank() ? c.input(kX).shape : c.fresh_shape(3);
-  const Shape r = c.input(kR).shape.has_rank() ? c.input(kR).shape : c.fresh_shape(3);
-  const Dim hidden = a.hidden_size > 0 ? Dim(a.hidden_size) : r[2], directions = a.directions(), g = gates(kCell);
+  const Dim directions = a.directions(), g = gates(cell);
   const Dim batch = x[a.layout == 1 ? 0 : 1], steps = x[a.layout == 1 ? 1 : 0];
-  require_sizes(c, kW, {directions, hidden * g, x[2]});
-  require_sizes(c, kR, {directions, hidden * g, hidden});
   require_sizes(c, kB, {directions, hidden * g * 2});
   require_sizes(c, kLengths, {batch});
   const std::vector<Dim> state =
@@ -120,15 +115,115 @@ void infer(InferContext& c) {
   c.set(2, type, Shape(state));
 }
 
+template <Cell kCell>
+void infer(InferContext& c) {
+  const auto& a = c.attrs<RecurrentAttrs>();
+  check(c, kCell, a);
+  for (int i : {kW, kR}) {
+    c.require_same_dtype(kX, i);
+    c.require_rank(i, 3, 3);
+  }
+  const Shape r = c.input(kR).shape.has_rank() ? c.input(kR).shape : c.fresh_shape(3);
+  const Dim hidden = a.hidden_size > 0 ? Dim(a.hidden_size) : r[2], directions = a.directions(), g = gates(kCell);
+  const Shape& x = c.input(kX).shape;
+  require_sizes(c, kW, {directions, hidden * g, x.has_rank() ? x[2] : c.symbols().fresh()});
+  require_sizes(c, kR, {directions, hidden * g, hidden});
+  infer_states(c, kCell, a, hidden);
+}
+
+struct PackRecurrentAttrs {
+  int64_t first = 0;  ///< rows of the first of two products, or 0 for a single one of all rows
+  bool operator==(const PackRecurrentAttrs&) const = default;
+  static constexpr auto fields() { return std::tuple{field("first", &PackRecurrentAttrs::first)}; }
+};
+
+/// Bytes of packed weights [rows, k]; of none where there are no rows.
+int64_t packed_bytes(int64_t k, int64_t rows) {
+  return rows == 0 ? 0 : static_cast<int64_t>(kernels::gemm_packed_bytes(k, rows, kernels::WeightType::kF32));
+}
+
+/// Packs rows of weights [rows, k].
+void pack_rows(const RunContext& c, const void* weights, int64_t k, int64_t rows, std::byte* to) {
+  if (rows == 0) return;
+  constexpr auto kType = kernels::WeightType::kF32;
+  const int64_t panels = kernels::gemm_panels(rows);
+  c.parallel().run(panels, grain_for(k * rows / panels), [&](int64_t begin, int64_t end, int) {
+    kernels::gemm_pack_b({weights, kType, 1, k}, k, rows, kType, begin, end, to);
+  });
+}
+
+/// The weights [directions, rows, k] of either product, packed direction by direction.
+void infer_pack(InferContext& c) {
+  const int64_t first = c.attrs<PackRecurrentAttrs>().first;
+  c.require_dtype(0, {DType::kF32});
+  c.require_rank(0, 3, 3);
+  const auto w = c.input(0).shape.extents();
+  if (!w) return c.set(0, DType::kU8, c.fresh_shape(1));
+  const int64_t rows = (*w)[1], k = (*w)[2];
+  if (first < 0 || first > rows) c.invalid("attribute 'first' is ", first, " but must be from 0 to ", rows);
+  c.set(0, DType::kU8, Shape({(*w)[0] * (packed_bytes(k, first) + packed_bytes(k, rows - first))}));
+}
+
+void run_pack(RunContext& c) {
+  const int64_t first = c.attrs<PackRecurrentAttrs>().first;
+  const ConstView w = c.input(0);
+  const int64_t rows = w.extents[1], k = w.extents[2], row = k * static_cast<int64_t>(sizeof(float));
+  std::byte* to = c.output(0).data;
+  for (int64_t d = 0; d < w.extents[0]; ++d) {
+    const std::byte* const from = w.data + d * rows * row;
+    pack_rows(c, from, k, first, to);
+    to += packed_bytes(k, first);
+    pack_rows(c, from + first * row, k, rows - first, to);
+    to += packed_bytes(k, rows - first);
+  }
+}
+
+struct PackedRecurrentAttrs : RecurrentAttrs {
+  int64_t input_size = 0;
+  bool operator==(const PackedRecurrentAttrs&) const = default;
+  static constexpr auto fields() {
+    return std::tuple_cat(RecurrentAttrs::fields(),
+                          std::tuple{required("input_size", &PackedRecurrentAttrs::input_size)});
+  }
+};
+
+/// Rows of the recurrent weights that one product handles; a GRU's candidate may come after.
+int64_t rows_at_once(Cell cell, const RecurrentAttrs& a, int64_t hidden) {
+  return cell == Cell::kGru && !a.linear_before_reset ? 2 * hidden : gates(cell) * hidden;
+}
+
+template <Cell kCell>
+void infer_packed(InferContext& c) {
+  const auto& a = c.attrs<PackedRecurrentAttrs>();
+  check(c, kCell, a);
+  if (a.hidden_size < 1 || a.input_size < 1) {
+    c.invalid("attributes 'hidden_size' and 'input_size' are ", a.hidden_size, " and ", a.input_size,
+              " but must be positive");
+  }
+  const int64_t rows = gates(kCell) * a.hidden_size, first = rows_at_once(kCell, a, a.hidden_size);
+  for (int i : {kW, kR}) {
+    c.require_dtype(i, {DType::kU8});
+    const int64_t bytes = i == kW ? packed_bytes(a.input_size, rows)
+                                  : packed_bytes(a.hidden_size, first) + packed_bytes(a.hidden_size, rows - first);
+    if (!c.input(i).shape.has_rank()) continue;
+    c.require_equal(c.input(i).shape.count(), a.directions() * bytes,
+                    "the bytes of the packed weights and those of this instruction set");
+  }
+  if (c.input(kX).shape.has_rank())
+    c.require_equal(c.input(kX).shape[2], a.input_size, "the sizes of the inputs and of the weights");
+  infer_states(c, kCell, a, a.hidden_size);
+}
+
 /// One direction of one call.
 class Pass {
  public:
-  Pass(RunContext& c, Cell cell, int64_t direction)
-      : c_(c), a_(c.attrs<RecurrentAttrs>()), cell_(cell), direction_(direction) {
+  Pass(RunContext& c, const RecurrentAttrs& a, Cell cell, int64_t direction)
+      : c_(c), a_(a), cell_(cell), direction_(direction), is_packed_(c.input(kR).dtype == DType::kU8) {
     const Extents& x = c.input(kX).extents;
     batch_ = x[a_.layout == 1 ? 0 : 1];
     steps_ = x[a_.layout == 1 ? 1 : 0];
-    hidden_ = c.input(kR).extents[2];
+    inputs_ = x[2];
+    hidden_ = is_packed_ ? a.hidden_size : c.input(kR).extents[2];
     rows_ = gates(cell) * hidden_;
     reverse_ = a_.direction == "reverse" || direction == 1;
     const auto all = activations_of(a_, cell);
@@ -140,7 +235,7 @@ class Pass {
     reset_ = c.scratch<float>(batch_ * hidden_);
     load_state(kFirstH, h_);
     load_state(kFirstC, cell_state_);
-    pack();
+    prepare_products();
   }
 
   void run() {
@@ -171,32 +266,29 @@ class Pass {
     }
   }
 
-  /// Packs the recurrent weights once for all steps.
-  void pack() {
-    const auto type = kernels::WeightType::kF32;
-    const bool split = cell_ == Cell::kGru && !a_.linear_before_reset;
-    split_rows_ = split ? 2 * hidden_ : rows_;
-    const float* r = weights(kR, rows_ * hidden_);
-    auto pack_rows = [&](int64_t first, int64_t count) -> const std::byte* {
-      if (count == 0 || hidden_ == 0) return nullptr;
-      auto* to = c_.scratch<std::byte>(static_cast<int64_t>(kernels::gemm_packed_bytes(hidden_, count, type)));
-      const int64_t panels = kernels::gemm_panels(count);
-      c_.parallel().run(panels, grain_for(hidden_ * count / panels), [&](int64_t begin, int64_t end, int) {
-        kernels::gemm_pack_b({r + first * hidden_, type, 1, hidden_}, hidden_, count, type, begin, end, to);
-      });
-      return to;
-    };
-    packed_ = pack_rows(0, split_rows_);
-    packed_rest_ = pack_rows(split_rows_, rows_ - split_rows_);
+  /// The packed recurrent weights; packs them once for all steps where they come as they are.
+  void prepare_products() {
+    split_rows_ = rows_at_once(cell_, a_, hidden_);
+    const int64_t first = packed_bytes(hidden_, split_rows_), rest = packed_bytes(hidden_, rows_ - split_rows_);
+    if (is_packed_) {
+      packed_ = c_.input(kR).data + direction_ * (first + rest);
+    } else {
+      const float* r = weights(kR, rows_ * hidden_);
+      auto* const to = c_.scratch<std::byte>(first + rest);
+      pack_rows(c_, r, hidden_, split_rows_, to);
+      pack_rows(c_, r + split_rows_ * hidden_, hidden_, rows_ - split_rows_, to + first);
+      packed_ = to;
+    }
+    packed_rest_ = packed_ + first;
     kernels::Gemm gemm{.m = batch_, .n = rows_, .k = hidden_};
     gemm.packed_b = packed_;
     const auto bytes = static_cast<int64_t>(kernels::gemm_plan(gemm, c_.parallel().threads()).scratch_bytes);
     scratch_stride_ = (bytes + 63) / 64 * 64;
     gemm.n = std::max<int64_t>(rows_ - split_rows_, 1);
-    const auto rest = static_cast<int64_t>(kernels::gemm_plan(gemm, c_.parallel().threads()).scratch_bytes);
+    const auto second = static_cast<int64_t>(kernels::gemm_plan(gemm, c_.parallel().threads()).scratch_bytes);
     gemm.n = split_rows_;
     const auto part = static_cast<int64_t>(kernels::gemm_plan(gemm, c_.parallel().threads()).scratch_bytes);
-    scratch_stride_ = std::max({scratch_stride_, (rest + 63) / 64 * 64, (part + 63) / 64 * 64});
+    scratch_stride_ = std::max({scratch_stride_, (second + 63) / 64 * 64, (part + 63) / 64 * 64});
     scratch_ = c_.scratch<std::byte>(scratch_stride_ * c_.parallel().threads());
   }
 
@@ -204,9 +296,13 @@ class Pass {
   void project() {
     const ConstView x = c_.input(kX);
     projected_ = c_.scratch<float>(batch_ * steps_ * rows_);
-    kernels::Gemm gemm{.m = batch_ * steps_, .n = rows_, .k = x.extents[2]};
+    kernels::Gemm gemm{.m = batch_ * steps_, .n = rows_, .k = inputs_};
     gemm.a = {x.as<float>(), gemm.k, 1};
-    gemm.b = {weights(kW, rows_ * gemm.k), 1, gemm.k};
+    if (is_packed_) {
+      gemm.packed_b = c_.input(kW).data + direction_ * packed_bytes(inputs_, rows_);
+    } else {
+      gemm.b = {weights(kW, rows_ * gemm.k), 1, gemm.k};
+    }
     gemm.c = projected_;
     gemm.c_stride = rows_;
     gemm.epilogue.column_bias = bias(0);
@@ -225,7 +321,7 @@ class Pass {
     gemm.c_stride = rows_;
     if (bias(0)) gemm.epilogue.column_bias = bias(rows_ + first);
     const kernels::GemmPlan plan = kernels::gemm_plan(gemm, c_.parallel().threads());
-    c_.parallel().run(plan.tiles(), grain_for(batch_ * count * hidden_ / std::max<int64_t>(plan.tiles(), 1)),
+    c_.parallel().run(plan.tiles(), grain_of_tiles(batch_ * count * hidden_ / std::max<int64_t>(plan.tiles(), 1)),
                       [&](int64_t begin, int64_t end, int worker) {
                         kernels::gemm_run(gemm, plan, begin, end, scratch_ + worker * scratch_stride_);
                       });
@@ -338,8 +434,9 @@ class Pass {
   RunContext& c_;
   const RecurrentAttrs& a_;
   Cell cell_;
-  int64_t direction_, batch_, steps_, hidden_, rows_;
-  int64_t split_rows_ = 0;  ///< rows of R that one product handles; a GRU's candidate may come after
+  int64_t direction_, batch_, steps_, inputs_, hidden_, rows_;
+  bool is_packed_;          ///< the weights come packed
+  int64_t split_rows_ = 0;  ///< rows of R that the first product handles
   bool reverse_;
   FusedActivation activation_[3] = {};
   float *h_, *cell_state_, *gates_, *reset_, *projected_ = nullptr;
@@ -349,16 +446,30 @@ class Pass {
 };
 
 template <Cell kCell>
+void run_directions(RunContext& c, const RecurrentAttrs& a) {
+  for (int64_t d = 0; d < a.directions(); ++d) Pass(c, a, kCell, d).run();
+}
+
+/// Fills all outputs with zeros where there is nothing to compute.
+bool is_empty(RunContext& c, int64_t hidden) {
+  if (hidden > 0 && c.input(kX).extents[0] * c.input(kX).extents[1] > 0) return false;
+  for (int i = 0; i < c.output_count(); ++i) {
+    if (c.wants(i)) std::fill_n(c.output(i).as<float>(), c.output(i).count(), 0.0f);
+  }
+  return true;
+}
+
+template <Cell kCell>
 void run(RunContext& c) {
   if (widened(c, run<kCell>)) return;
-  const auto& a = c.attrs<RecurrentAttrs>();
-  if (c.input(kR).extents[2] == 0 || c.input(kX).extents[0] * c.input(kX).extents[1] == 0) {
-    for (int i = 0; i < c.output_count(); ++i) {
-      if (c.wants(i)) std::fill_n(c.output(i).as<float>(), c.output(i).count(), 0.0f);
-    }
-    return;
-  }
-  for (int64_t d = 0; d < a.directions(); ++d) Pass(c, kCell, d).run();
+  if (!is_empty(c, c.input(kR).extents[2])) run_directions<kCell>(c, c.attrs<RecurrentAttrs>());
+}
+
+template <Cell kCell>
+void run_packed(RunContext& c) {
+  if (widened(c, run_packed<kCell>)) return;
+  const auto& a = c.attrs<PackedRecurrentAttrs>();
+  if (!is_empty(c, a.hidden_size)) run_directions<kCell>(c, a);
 }
 
 void upgrade(Call& c) { c.drop("output_sequence"); }
@@ -376,10 +487,33 @@ constexpr Op row(std::string_view name, ir::Arity inputs, int outputs) {
           .upgrade = upgrade};
 }
 
+template <Cell kCell>
+constexpr Op packed_row(std::string_view name, ir::Arity inputs, int outputs) {
+  return {.domain = kOwnDomain,
+          .name = name,
+          .inputs = inputs,
+          .outputs = {0, outputs},
+          .parse = Attrs::parse<PackedRecurrentAttrs>,
+          .infer = infer_packed<kCell>,
+          .run = run_packed<kCell>,
+          .accuracy = Accuracy::kAccumulated};
+}
+
 const Op kFamily[] = {
     row<Cell::kRnn>("RNN", {3, 6}, 2),
     row<Cell::kGru>("GRU", {3, 6}, 2),
     row<Cell::kLstm>("LSTM", {3, 8}, 3),
+    {.domain = kOwnDomain,
+     .name = "PackRecurrentWeights",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .parse = Attrs::parse<PackRecurrentAttrs>,
+     .infer = infer_pack,
+     .run = run_pack,
+     .traits = {.misaligned = 1}},
+    packed_row<Cell::kRnn>("PackedRNN", {3, 6}, 2),
+    packed_row<Cell::kGru>("PackedGRU", {3, 6}, 2),
+    packed_row<Cell::kLstm>("PackedLSTM", {3, 8}, 3),
 };
 
 }  // namespace

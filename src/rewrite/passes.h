@@ -49,6 +49,9 @@ bool remove_padding(ir::Graph& graph, Progress& progress);
 /// With Options::candidates: makes the split product of that output a CandidateMatMul. Before folding, which packs.
 bool choose_candidates(ir::Graph& graph, Progress& progress);
 
+/// Gives RNN, GRU and LSTM packed weights where these are constant. Before folding, which packs.
+bool pack_recurrent(ir::Graph& graph, Progress& progress);
+
 /// Where one row of each text is all that is read of [texts, length, ...], computes only that row: of the last layer
 /// of a classifier that reads the first token nothing else is left but keys and values.
 bool select_row(ir::Graph& graph, Progress& progress);

@@ -175,6 +175,7 @@ void rewrite_graph(Graph& graph, Progress& progress, bool is_body) {
   }
   driver.run(Stage::kLayout);
   if (!is_body) choose_candidates(graph, progress);
+  pack_recurrent(graph, progress);
   fold(graph, progress);
   merge_equal(graph, progress);
   select_row(graph, progress);
