@@ -187,6 +187,7 @@ class ChannelsSideBySide {
     };
     if (is(1, 3)) return sum_row<1, 3>(d, shape_, bounds_, rows_, weights, columns, to);
     if (is(1, 5)) return sum_row<1, 5>(d, shape_, bounds_, rows_, weights, columns, to);
+    if (is(1, 7)) return sum_row<1, 7>(d, shape_, bounds_, rows_, weights, columns, to);
     if (is(2, 3)) return sum_row<2, 3>(d, shape_, bounds_, rows_, weights, columns, to);
     if (is(2, 5)) return sum_row<2, 5>(d, shape_, bounds_, rows_, weights, columns, to);
     sum_row<0, 0>(d, shape_, bounds_, rows_, weights, columns, to);

@@ -11,50 +11,67 @@ HWY_BEFORE_NAMESPACE();
 namespace sdx::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Sums of a few depths are kept apart, so that additions need not wait for each other.
+// Groups at once, so that additions need not wait for each other.
 template <int kPositions>
-inline constexpr int kApart = kPositions == 1   ? 8
-                              : kPositions == 2 ? 4
-                              : kPositions <= 4 ? 2
-                                                : 1;
+inline constexpr int kGroups = kPositions == 1   ? 4
+                               : kPositions <= 3 ? 2
+                                                 : 1;
+static_assert(kGroups<1> == FewColumns::kMostGroups);
 
-template <int kPositions, class D>
-HWY_INLINE void sum_lanes(D d, const FewColumns& args, int64_t first) {
-  constexpr int kDepths = kApart<kPositions>;
+// The channels from `first` on of some groups; where there are fewer, the last is computed again.
+template <int kPositions, int kCount, class D>
+HWY_INLINE void sum_lanes(D d, const FewColumns& args, const FewColumns::Group* groups, int64_t count, int64_t first) {
   constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
-  hn::Vec<D> sum[kDepths][kPositions];
-  for (int u = 0; u < kDepths; ++u) {
-    for (int n = 0; n < kPositions; ++n) sum[u][n] = hn::Zero(d);
+  HWY_ALIGN float lanes[kLanes] = {};
+  hn::Vec<D> sum[kCount][kPositions];
+  const float *weights[kCount], *column = args.columns;
+  int64_t rows[kCount];
+  for (int g = 0; g < kCount; ++g) {
+    const FewColumns::Group& group = groups[std::min<int64_t>(g, count - 1)];
+    weights[g] = group.weights + first;
+    rows[g] = group.rows;
+    for (int n = 0; n < kPositions; ++n) {
+      for (int64_t r = first; args.accumulate && r < std::min(group.rows, first + kLanes); ++r)
+        lanes[r - first] = group.acc[r * args.acc_stride + n];
+      sum[g][n] = hn::Load(d, lanes);
+    }
   }
-  const float *weights = args.weights + first, *column = args.columns;
-  const auto add = [&](int u) HWY_ATTR {
-    const auto weight = hn::LoadU(d, weights);
-    for (int n = 0; n < kPositions; ++n) sum[u][n] = hn::MulAdd(weight, hn::Set(d, column[n]), sum[u][n]);
-    weights += args.rows;
-    column += kPositions;
-  };
-  int64_t p = 0;
-  for (; p + kDepths <= args.depths; p += kDepths) {
-    for (int u = 0; u < kDepths; ++u) add(u);
+  for (int64_t p = 0; p < args.depths; ++p, column += args.column_stride) {
+    for (int g = 0; g < kCount; ++g) {
+      const auto weight = hn::LoadU(d, weights[g]);
+      for (int n = 0; n < kPositions; ++n) sum[g][n] = hn::MulAdd(weight, hn::Set(d, column[n]), sum[g][n]);
+      weights[g] += rows[g];
+    }
   }
-  for (; p < args.depths; ++p) add(0);
-  HWY_ALIGN float lanes[kLanes];
-  for (int n = 0; n < kPositions; ++n) {
-    for (int u = 1; u < kDepths; ++u) sum[0][n] = hn::Add(sum[0][n], sum[u][n]);
-    hn::Store(sum[0][n], d, lanes);
-    for (int64_t r = first; r < std::min(args.rows, first + kLanes); ++r)
-      args.acc[r * kPositions + n] = lanes[r - first];
+  for (int g = 0; g < std::min<int64_t>(kCount, count); ++g) {
+    for (int n = 0; n < kPositions; ++n) {
+      hn::Store(sum[g][n], d, lanes);
+      for (int64_t r = first; r < std::min(rows[g], first + kLanes); ++r)
+        groups[g].acc[r * args.acc_stride + n] = lanes[r - first];
+    }
   }
 }
 
 template <int kPositions>
 void few_columns(const FewColumns& args) {
   const hn::CappedTag<float, 16> d;
-  for (int64_t r = 0; r < args.rows; r += static_cast<int64_t>(hn::Lanes(d))) sum_lanes<kPositions>(d, args, r);
+  for (int64_t g = 0; g < args.count; g += kGroups<kPositions>) {
+    const FewColumns::Group* const groups = args.group + g;
+    const int64_t count = args.count - g;
+    int64_t rows = 0;
+    for (int64_t i = 0; i < std::min<int64_t>(kGroups<kPositions>, count); ++i) rows = std::max(rows, groups[i].rows);
+    for (int64_t r = 0; r < rows; r += static_cast<int64_t>(hn::Lanes(d))) {
+      if (count == 1) {
+        sum_lanes<kPositions, 1>(d, args, groups, count, r);
+      } else {
+        sum_lanes<kPositions, kGroups<kPositions>>(d, args, groups, count, r);
+      }
+    }
+  }
 }
 
-void conv_few_columns(const FewColumns& args, int64_t positions) {
-  switch (positions) {
+void columns_of(const FewColumns& args) {
+  switch (args.positions) {
     case 1: return few_columns<1>(args);
     case 2: return few_columns<2>(args);
     case 3: return few_columns<3>(args);
@@ -72,9 +89,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace sdx::kernels {
 namespace {
-HWY_EXPORT(conv_few_columns);
+HWY_EXPORT(columns_of);
 
-constexpr int64_t kMostPositions = 8;
 // Weights of a tile, at least: more threads cost more than they save.
 constexpr int64_t kWeights = 64 * 1024;
 
@@ -98,7 +114,9 @@ void put_taps_first(const float* from, const ConvShape& shape, float* to) {
 
 }  // namespace
 
-bool conv_few_pays(const ConvShape& shape) { return shape.out_plane() <= kMostPositions; }
+void conv_few_columns(const FewColumns& args) { HWY_DYNAMIC_DISPATCH(columns_of)(args); }
+
+bool conv_few_pays(const ConvShape& shape) { return shape.out_plane() <= FewColumns::kMostPositions; }
 
 // Tiles are groups of output channels, as many as are worth a thread.
 ConvPlan conv_few_plan(const ConvShape& shape, int threads) {
@@ -137,11 +155,13 @@ void conv_few_run(const Conv& conv, const ConvPlan& plan, bool taps_first, int64
       columns = taps_first ? turned : gathered;
     }
     const int64_t begin = groups.begin(first);
+    FewColumns args = {columns, positions, depths, positions, positions, false, {}, 0};
     for (int64_t t = first; t < last; ++t) {
-      HWY_DYNAMIC_DISPATCH(conv_few_columns)
-      ({weights + groups.begin(t) * depths, groups.rows(t), columns, depths,
-        sums + (groups.begin(t) - begin) * positions},
-       positions);
+      args.group[args.count++] = {weights + groups.begin(t) * depths, groups.rows(t),
+                                  sums + (groups.begin(t) - begin) * positions};
+      if (args.count < FewColumns::kMostGroups && t + 1 < last) continue;
+      conv_few_columns(args);
+      args.count = 0;
     }
     const int64_t rows = groups.begin(last) - begin;
     gemm_finish(conv_output(conv, image, group * groups.channels), {sums, positions, begin, 0, rows, positions});

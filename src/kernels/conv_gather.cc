@@ -8,6 +8,7 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
+#include "kernels/pack-inl.h"
 #include "kernels/run-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -35,6 +36,29 @@ HWY_INLINE void copy_strided(const float* from, const float* end, int64_t stride
   for (; j < n; ++j) to[j] = from[j * stride];
 }
 
+// Positions from j on as many as D has lanes, at all kernel elements; the last four elements may overlap those before.
+template <class D>
+HWY_INLINE void turn_positions(D d, const GatherRun& run, int64_t j) {
+  constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
+  const StridedRows<kLanes> rows(run.row + run.x + j * run.stride, run.stride);
+  for (int64_t l = 0; l < run.count; l += 4) {
+    const int64_t first = std::min(l, run.count - 4);
+    transpose_four(d, rows, first, run.to + first * run.width + j, run.width);
+  }
+}
+
+template <class D>
+HWY_INLINE void turn_run(D d, const GatherRun& run) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t j = 0; j < run.length; j += lanes) turn_positions(d, run, std::min(j, run.length - lanes));
+}
+
+// What several kernel elements meet at several positions is a transposition where all of it lies inside the row.
+HWY_INLINE bool turns(const GatherRun& run) {
+  return run.row != nullptr && run.stride > 2 && run.dilation == 1 && run.count >= 4 && run.length >= 4 && run.x >= 0 &&
+         run.x + (run.length - 1) * run.stride + run.count <= run.row_width;
+}
+
 // Channels are too far apart for the hardware to see a stream, so what the next few will need is fetched ahead.
 HWY_INLINE void prefetch_ahead(const GatherRun& run) {
   if (run.row == nullptr || run.ahead == 0) return;
@@ -46,6 +70,13 @@ HWY_INLINE void prefetch_ahead(const GatherRun& run) {
 // For l in [0, count): to[l * width + j] = row[x + l * dilation + j * stride], zero outside [0, row_width).
 void gather_run(const GatherRun& run) {
   prefetch_ahead(run);
+  if (turns(run)) {
+    const hn::CappedTag<float, 16> d;
+    const hn::CappedTag<float, 8> d8;
+    if (run.length >= static_cast<int64_t>(hn::Lanes(d))) return turn_run(d, run);
+    if (run.length >= static_cast<int64_t>(hn::Lanes(d8))) return turn_run(d8, run);
+    return turn_run(hn::CappedTag<float, 4>(), run);
+  }
   for (int64_t l = 0; l < run.count; ++l) {
     float* to = run.to + l * run.width;
     if (run.row == nullptr) {

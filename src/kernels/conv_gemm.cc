@@ -71,20 +71,20 @@ class Tile {
   }
 
  private:
+  // The first `in_place_` panels are read from the input, the others gathered.
   void run_pass(int64_t depth, int64_t depths) {
-    const int64_t width = tiles_.panel_columns;
-    const int64_t panels = ceil_div(positions_, width);
-    const bool direct = pointwise_ && positions_ % width == 0;
-    if (!direct) {
-      if (depth == 0) gather_.select(position_, positions_);
+    const int64_t width = tiles_.panel_columns, panels = ceil_div(positions_, width);
+    const int64_t plane = conv_.shape.in_plane(), in_place = pointwise_ ? positions_ / width : 0;
+    const float* const x = x_ + depth * plane + position_;
+    // A few positions in the last panel need no panel.
+    const int64_t rest = positions_ - (panels - 1) * width;
+    const bool few = rest <= FewColumns::kMostPositions;
+    if (!pointwise_ || in_place + few < panels) {
+      if (depth == 0) gather_.select(position_ + in_place * width, positions_ - in_place * width);
       gather_.fill(x_, depth, depths, columns_);
     }
-    const int64_t plane = conv_.shape.in_plane();
     TileArgs args = {};
     args.k = depths;
-    args.b_stride = direct ? plane : width;
-    args.panel_stride = direct ? width : panel_floats_;
-    const float* b = direct ? x_ + depth * plane + position_ : columns_;
     const int64_t first = groups_.begin(row_begin_);
     args.acc_stride = (depths_ == pass_depths_ ? tiles_.rows : groups_.begin(row_end_) - first) * width;
     args.accumulate = depth > 0;
@@ -104,11 +104,25 @@ class Tile {
       // In a single pass the accumulators of a row group are finished before the next group.
       float* acc = accumulators_ + (depths_ == pass_depths_ ? 0 : groups_.begin(t) - first) * width;
       for (int64_t j = 0; j < panels;) {
-        const int64_t at_once = tiles_.panels(height, panels - j);
-        args.b = b + j * args.panel_stride;
+        const bool direct = j < in_place;
+        const int64_t at_once = tiles_.panels(height, (direct ? in_place : panels) - j);
+        args.b = direct ? x + j * width : columns_ + (j - in_place) * panel_floats_;
+        args.b_stride = direct ? plane : width;
+        args.panel_stride = direct ? width : panel_floats_;
         args.acc = acc + j * args.acc_stride;
         const int64_t left = positions_ - j * width;
-        (at_once == 1 ? tiles_.one_panel(height, left) : tiles_.tile[0][height][at_once - 1])(args);
+        if (few && j == panels - 1) {
+          conv_few_columns({pointwise_ ? x + j * width : static_cast<const float*>(args.b),
+                            pointwise_ ? plane : width,
+                            depths,
+                            rest,
+                            width,
+                            args.accumulate,
+                            {{args.a, height, args.acc}},
+                            1});
+        } else {
+          (at_once == 1 ? tiles_.one_panel(height, left) : tiles_.tile[0][height][at_once - 1])(args);
+        }
         if (args.ahead != nullptr) args.ahead += args.ahead_step * depths;
         if (depth + depths == depths_) finish(args, t, height, j, at_once);
         j += at_once;

@@ -48,21 +48,31 @@ bool conv_direct_pays(const ConvShape& shape);
 ConvPlan conv_direct_plan(const ConvShape& shape, int threads);
 void conv_direct_run(const Conv& conv, const ConvPlan& plan, int64_t tile_begin, int64_t tile_end, float* scratch);
 
-/// The same from the same weights where there are few positions; sums of depths are added in another order. Where
-/// `taps_first`, depths are packed as [taps][channels], not [channels][taps].
+/// The same where there are few positions. Where `taps_first`, depths are packed as [taps][channels], not
+/// [channels][taps].
 bool conv_few_pays(const ConvShape& shape);
 ConvPlan conv_few_plan(const ConvShape& shape, int threads);
 void conv_few_run(const Conv& conv, const ConvPlan& plan, bool taps_first, int64_t tile_begin, int64_t tile_end,
                   float* scratch);
 
-/// A group of output channels at a few positions: acc[r][n] = sum_p weights[p][r] columns[p][n].
+/// Groups of output channels at a few positions: acc[r][n] (+)= sum_p weights[p][r] columns[p][n], to the bits of the
+/// tile kernels.
 struct FewColumns {
-  const float* weights;  ///< [depths][rows], and what a vector reads beyond them
-  int64_t rows;
-  const float* columns;  ///< [depths][positions]
-  int64_t depths;
-  float* acc;  ///< [rows][positions]
+  static constexpr int64_t kMostPositions = 8, kMostGroups = 4;
+  struct Group {
+    const float* weights;  ///< [depths][rows], and what a vector reads beyond them
+    int64_t rows;
+    float* acc;  ///< [rows][acc_stride]
+  };
+  const float* columns;  ///< [depths][column_stride]
+  int64_t column_stride;
+  int64_t depths, positions;
+  int64_t acc_stride;
+  bool accumulate;
+  Group group[kMostGroups];
+  int64_t count;
 };
+void conv_few_columns(const FewColumns& args);
 
 size_t conv_depthwise_packed_floats(const ConvShape& shape);
 inline int64_t conv_depthwise_pack_parts(const ConvShape&) { return 1; }
