@@ -57,6 +57,33 @@ void copy_runs(const StridedLoop<2>& loop, char* to, const char* from, int64_t b
   });
 }
 
+struct Word32 {
+  Word16 low, high;
+};
+
+/// Rows of `bytes`, of one Word to two of them, which then overlap.
+template <class Word>
+void copy_short_rows(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t bytes, int64_t n) {
+  const int64_t last = bytes - static_cast<int64_t>(sizeof(Word));
+  for (int64_t i = 0; i < n; ++i, to += to_stride, from += from_stride) {
+    Word first, second;
+    std::memcpy(&first, from, sizeof(Word));
+    std::memcpy(&second, from + last, sizeof(Word));
+    std::memcpy(to, &first, sizeof(Word));
+    std::memcpy(to + last, &second, sizeof(Word));
+  }
+}
+
+constexpr int64_t kShortRow = 64;
+
+void copy_short_rows(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t bytes, int64_t n) {
+  if (bytes >= 32) return copy_short_rows<Word32>(to, to_stride, from, from_stride, bytes, n);
+  if (bytes >= 16) return copy_short_rows<Word16>(to, to_stride, from, from_stride, bytes, n);
+  if (bytes >= 8) return copy_short_rows<uint64_t>(to, to_stride, from, from_stride, bytes, n);
+  if (bytes >= 4) return copy_short_rows<uint32_t>(to, to_stride, from, from_stride, bytes, n);
+  copy_short_rows<uint16_t>(to, to_stride, from, from_stride, bytes, n);
+}
+
 /// Repeats the first `period` bytes at `to` until there are `total`; by doubling, up to a part that stays in the cache.
 void repeat_period(char* to, int64_t period, int64_t total) {
   const int64_t most = std::max<int64_t>(1, 4096 / period) * period;
@@ -65,6 +92,41 @@ void repeat_period(char* to, int64_t period, int64_t total) {
     std::memcpy(to + done, to, static_cast<size_t>(count));
     done += count;
   }
+}
+
+/// Dimensions [first, first + rank) of a loop.
+StridedLoop<2> part_of(const StridedLoop<2>& loop, int first, int rank) {
+  StridedLoop<2> part;
+  if (rank <= 0) return part;
+  part.rank = rank;
+  for (int d = 0; d < rank; ++d) {
+    part.extent[d] = loop.extent[first + d];
+    for (int k = 0; k < 2; ++k) part.stride[k][d] = loop.stride[k][first + d];
+  }
+  return part;
+}
+
+/// Whether rows are contiguous and so short that calls for each would take longest.
+bool has_short_rows(const StridedLoop<2>& loop, int bytes) {
+  const int last = loop.rank - 1;
+  return last > 0 && loop.inner(0) == 1 && loop.inner(1) == 1 && loop.extent[last] * bytes <= kShortRow &&
+         loop.extent[last] * bytes > 1;
+}
+
+void copy_by_short_rows(const StridedLoop<2>& loop, char* to, const char* from, int bytes, int64_t begin, int64_t end) {
+  const int64_t length = loop.extent[loop.rank - 1];
+  const int64_t first = (begin + length - 1) / length, last = end / length;
+  const auto by_elements = [&](int64_t b, int64_t e) {
+    with_word(bytes, [&](auto word) { copy_runs<decltype(word)>(loop, to, from, b, e); });
+  };
+  if (first >= last) return by_elements(begin, end);
+  by_elements(begin, first * length);
+  const StridedLoop<2> rows = part_of(loop, 0, loop.rank - 1);
+  for_runs(rows, first, last, [&](int64_t, const std::array<int64_t, 2>& o, int64_t n) {
+    copy_short_rows(to + o[0] * bytes, rows.inner(0) * bytes, from + o[1] * bytes, rows.inner(1) * bytes,
+                    length * bytes, n);
+  });
+  by_elements(last * length, end);
 }
 
 /// Whether the innermost dimension is a block that the one before repeats behind itself.
@@ -100,18 +162,6 @@ int transposed_dimension(const StridedLoop<2>& loop) {
     if (loop.stride[1][d] == 1) return loop.extent[d] >= 4 ? d : -1;
   }
   return -1;
-}
-
-/// Dimensions [first, first + rank) of a loop.
-StridedLoop<2> part_of(const StridedLoop<2>& loop, int first, int rank) {
-  StridedLoop<2> part;
-  if (rank <= 0) return part;
-  part.rank = rank;
-  for (int d = 0; d < rank; ++d) {
-    part.extent[d] = loop.extent[first + d];
-    for (int k = 0; k < 2; ++k) part.stride[k][d] = loop.stride[k][first + d];
-  }
-  return part;
 }
 
 /// A plane holds all that lies inside dimension t, a row all that lies inside one index of it. Whole rows of a plane
@@ -172,6 +222,7 @@ void strided_copy(const StridedLoop<2>& loop, void* to, const void* from, int by
   const char* source = static_cast<const char*>(from);
   if (const int t = transposed_dimension(loop); t >= 0) return Planes(loop, t, bytes).copy(target, source, begin, end);
   if (repeats_blocks(loop)) return copy_repeated(loop, target, source, bytes, begin, end);
+  if (has_short_rows(loop, bytes)) return copy_by_short_rows(loop, target, source, bytes, begin, end);
   with_word(bytes, [&](auto word) { copy_runs<decltype(word)>(loop, target, source, begin, end); });
 }
 
