@@ -117,6 +117,7 @@ class Tile {
         channels_(conv.shape.in_channels / conv.shape.groups),
         pass_channels_(channels_of_pass(conv.shape, rows)),
         single_(pass_channels_ == channels_),
+        stores_(gemm_stores(conv_output(conv, 0, 0))),
         values_(scratch),
         sums_(values_ + pass_channels_ * copy_.floats() + kSlack),
         offsets_(reinterpret_cast<int32_t*>(sums_ + sum_floats(conv.shape, plan.channel_block, rows))) {
@@ -200,17 +201,29 @@ class Tile {
       args.ahead = reinterpret_cast<const char*>(step.weights + groups_.begin(t + 1) * depths + depth * next);
       args.ahead_step = ceil_div(next * static_cast<int64_t>(sizeof(float)), panels);
     }
+    const bool last = step.channel + step.count == channels_;
+    TileStore store;
     for (int64_t line = 0; line < lines.count; ++line) {
       for (int64_t first = 0; first < lines.length; first += width) {
-        args.b = values_ + line * copy_.pitch + first;
+        const int64_t place = line * copy_.pitch + first;
+        const bool stores = last && store_at(groups_.begin(t), place, store);
+        args.store = stores ? &store : nullptr;
+        args.b = values_ + place;
         tiles_.one_panel_apart(height, lines.length - first)(args);
         if (args.ahead != nullptr) args.ahead += args.ahead_step * args.k;
-        if (step.channel + step.count == channels_) {
-          finish(args.acc, t, line * copy_.pitch + first, std::min(width, lines.length - first));
-        }
+        if (last && !stores) finish(args.acc, t, place, std::min(width, lines.length - first));
         args.acc += tiles_.rows * width;
       }
     }
+  }
+
+  // Where a panel goes that is whole and in one row of the output; false where it is not.
+  bool store_at(int64_t channel, int64_t place, TileStore& store) const {
+    if (!stores_) return false;
+    const int64_t y = place / copy_.pitch, x = place - y * copy_.pitch;
+    if (x + tiles_.panel_columns > shape_.out[2]) return false;
+    store = gemm_store(output_, channel, (y_ + y) * shape_.out[2] + x);
+    return true;
   }
 
   // The positions [first, first + count) that are some, row by row.
@@ -232,6 +245,7 @@ class Tile {
   const Copy copy_;
   const int64_t taps_, channels_, pass_channels_;
   const bool single_;  ///< one pass
+  const bool stores_;  ///< results of whole panels go straight to the output
   float* const values_;
   float* const sums_;       ///< [row group][panel][rows][columns]
   int32_t* const offsets_;  ///< of the depths of a pass

@@ -47,7 +47,8 @@ class Tile {
         pass_depths_(std::min(depths_, block_of(conv.shape).depths)),
         panel_floats_(pass_depths_ * tiles_.panel_columns),
         gather_(conv.shape, tiles_.panel_columns, panel_floats_),
-        pointwise_(is_pointwise(conv.shape)) {
+        pointwise_(is_pointwise(conv.shape)),
+        stores_(gemm_stores(conv_output(conv, 0, 0))) {
     columns_ = scratch;
     accumulators_ = columns_ + plan.pixel_block / tiles_.panel_columns * panel_floats_;
   }
@@ -78,12 +79,13 @@ class Tile {
     const float* const x = x_ + depth * plane + position_;
     // A few positions in the last panel need no panel.
     const int64_t rest = positions_ - (panels - 1) * width;
-    const bool few = rest <= FewColumns::kMostPositions;
+    const bool few = rest <= std::min(FewColumns::kMostPositions, width / 4);
     if (!pointwise_ || in_place + few < panels) {
       if (depth == 0) gather_.select(position_ + in_place * width, positions_ - in_place * width);
       gather_.fill(x_, depth, depths, columns_);
     }
     TileArgs args = {};
+    TileStore store;
     args.k = depths;
     const int64_t first = groups_.begin(row_begin_);
     args.acc_stride = (depths_ == pass_depths_ ? tiles_.rows : groups_.begin(row_end_) - first) * width;
@@ -111,20 +113,19 @@ class Tile {
         args.panel_stride = direct ? width : panel_floats_;
         args.acc = acc + j * args.acc_stride;
         const int64_t left = positions_ - j * width;
-        if (few && j == panels - 1) {
-          conv_few_columns({pointwise_ ? x + j * width : static_cast<const float*>(args.b),
-                            pointwise_ ? plane : width,
-                            depths,
-                            rest,
-                            width,
-                            args.accumulate,
-                            {{args.a, height, args.acc}},
-                            1});
+        const bool of_few = few && j == panels - 1, last = depth + depths == depths_;
+        const bool stores = stores_ && last && !of_few && left >= at_once * width;
+        if (stores) store = gemm_store(output_, groups_.begin(t), position_ + j * width);
+        args.store = stores ? &store : nullptr;
+        if (of_few) {
+          const float* const columns = pointwise_ ? x + j * width : static_cast<const float*>(args.b);
+          const int64_t stride = pointwise_ ? plane : width;
+          conv_few_columns({columns, stride, depths, rest, width, args.accumulate, {{args.a, height, args.acc}}, 1});
         } else {
           (at_once == 1 ? tiles_.one_panel(height, left) : tiles_.tile[0][height][at_once - 1])(args);
         }
         if (args.ahead != nullptr) args.ahead += args.ahead_step * depths;
-        if (depth + depths == depths_) finish(args, t, height, j, at_once);
+        if (last && !stores) finish(args, t, height, j, at_once);
         j += at_once;
       }
     }
@@ -147,6 +148,7 @@ class Tile {
   const int64_t panel_floats_;
   ConvGather gather_;
   const bool pointwise_;
+  const bool stores_;  ///< results of whole panels go straight to the output
   float* columns_;
   float* accumulators_;
   const float* x_ = nullptr;

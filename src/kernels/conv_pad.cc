@@ -11,8 +11,7 @@ namespace sdx::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // What is written beyond a row, the next one overwrites.
-void pad_rows(const PadRows& args) {
-  const PadRows rows = args;  // which no store can change
+void pad_rows(const PadRows& rows) {
   const hn::ScalableTag<float> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t y = 0; y < rows.count; ++y) {

@@ -1,6 +1,8 @@
 // Gemm epilogue: from finished accumulators to C, with scale, biases, activation and residual.
 #include "kernels/gemm_tiles.h"
 
+#include <limits>
+
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "kernels/activation-inl.h"
@@ -133,6 +135,25 @@ RowFinisher row_finisher(Activation activation) {
   HWY_DYNAMIC_DISPATCH(find_row_finisher)(activation, found);
   return found;
 }
+bool gemm_stores(const Gemm& gemm) {
+  // Rows that lie a multiple of a page apart share the places of a cache, and look to loads like what they wait for.
+  constexpr int64_t kPage = 1024;
+  const Epilogue& e = gemm.epilogue;
+  const bool simple = e.activation == Activation::kNone || e.activation == Activation::kRelu;
+  return simple && e.alpha == 1 && e.addend == nullptr && e.column_bias == nullptr && gemm.c_stride % kPage != 0;
+}
+
+TileStore gemm_store(const Gemm& gemm, int64_t row, int64_t column) {
+  const Epilogue& e = gemm.epilogue;
+  const auto offset = [](const float* base, int64_t by) { return base == nullptr ? nullptr : base + by; };
+  return {gemm.c + row * gemm.c_stride + column,
+          gemm.c_stride,
+          offset(e.row_bias, row),
+          e.activation == Activation::kRelu ? 0 : -std::numeric_limits<float>::infinity(),
+          offset(e.residual, row * e.residual_stride + column),
+          e.residual_stride};
+}
+
 void gemm_finish(const Gemm& gemm, const FinishArgs& block) { HWY_DYNAMIC_DISPATCH(finish)(gemm, block); }
 }  // namespace sdx::kernels
 #endif

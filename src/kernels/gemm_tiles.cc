@@ -37,6 +37,26 @@ HWY_INLINE void fetch_ahead(const char* line) {
 #endif
 }
 
+template <int kRows, int kWidth>
+HWY_INLINE void store_outputs(const TileStore& to, V (&acc)[kRows][kWidth]) {
+  const D d;
+  const V least = hn::Set(d, to.least);
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+    const V bias = hn::Set(d, to.row_bias == nullptr ? 0.0f : to.row_bias[i]);
+    const int64_t row = i * to.c_stride;
+    const float* const residual = to.residual == nullptr ? nullptr : to.residual + i * to.residual_stride;
+#pragma GCC unroll 16
+    for (int j = 0; j < kWidth; ++j) {
+      // x86 returns the second operand for NaN.
+      const int64_t column = j * static_cast<int64_t>(hn::Lanes(d));
+      V v = hn::Max(least, hn::Add(acc[i][j], bias));
+      if (residual != nullptr) v = hn::Add(v, hn::LoadU(d, residual + column));
+      hn::StoreU(v, d, to.c + row + column);
+    }
+  }
+}
+
 // kUsed: vectors of each panel that are computed; the layout of B and acc is that of whole panels. kApart: depths of B
 // lie at args.b_offsets.
 template <class T, int kRows, int kPanels, int kUsed = kVectors, bool kApart = false>
@@ -100,6 +120,9 @@ void tile(const TileArgs& args) {
       if constexpr (!kApart) b[j] += b_stride;
     }
     a += a_stride;
+  }
+  if constexpr (kUsed == kVectors) {
+    if (args.store != nullptr) return store_outputs<kRows, kWidth>(*args.store, acc);
   }
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {

@@ -11,6 +11,17 @@ namespace sdx::kernels {
 inline constexpr int kGemmMaxRows = 14;   ///< most rows of any tile kernel
 inline constexpr int kGemmMaxPanels = 4;  ///< most panels that a tile kernel reads at once
 
+/// Where results of whole panels go straight from registers: c = max(least, acc + row_bias) + residual.
+/// Worth it for few depths alone: with many, what stores wait for holds up the next tile.
+struct TileStore {
+  float* c;
+  int64_t c_stride;
+  const float* row_bias;  ///< or null
+  float least;            ///< 0 or -infinity
+  const float* residual;  ///< or null
+  int64_t residual_stride;
+};
+
 /// Operands of one tile: acc[panel][rows][columns] (+)= A[k, rows] B[panel][k, columns] with the columns of one panel.
 struct TileArgs {
   int64_t k;
@@ -23,6 +34,7 @@ struct TileArgs {
   float* acc;                ///< [rows][columns] of the first panel
   int64_t acc_stride;        ///< elements between the panels of acc
   bool accumulate;           ///< add to acc instead of starting from zero
+  const TileStore* store;    ///< of kernels of whole panels: where results go rather than to acc, or null
   /// What kernels of one panel fetch into the second-level cache meanwhile: ahead_step bytes for each depth, at most
   /// those that a depth has in a panel, one after the other. Null: nothing.
   const char* ahead;
@@ -73,6 +85,11 @@ struct FinishArgs {
   int64_t row, column;
   int64_t rows, columns;
 };
+
+/// Whether tile kernels can apply the epilogue and store to C themselves, to the bits of gemm_finish, and well.
+bool gemm_stores(const Gemm& gemm);
+/// What they do so with at (row, column) of C.
+TileStore gemm_store(const Gemm& gemm, int64_t row, int64_t column);
 
 /// Applies the epilogue to a block and stores it to C.
 void gemm_finish(const Gemm& gemm, const FinishArgs& block);
