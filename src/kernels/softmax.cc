@@ -91,35 +91,6 @@ HWY_INLINE void softmax_row(const float* x, float* y, int64_t n, const Argument&
   map_floats(y, y, n, [&](VF v) { return hn::Mul(v, inverse); });
 }
 
-void softmax_rows(const float* x, float* y, int64_t cols, int64_t begin, int64_t end) {
-  for (int64_t r = begin; r < end; ++r) softmax_row(x + r * cols, y + r * cols, cols, Plain());
-}
-
-void softmax_masked_rows(const float* x, float* y, int64_t cols, float scale, const MaskRows& mask, int64_t begin,
-                         int64_t end) {
-  for (int64_t r = begin; r < end; ++r) softmax_row(x + r * cols, y + r * cols, cols, Masked{mask.row(r), scale});
-}
-
-void log_sum_rows(const float* x, float* max, float* log_sum, int64_t cols, int64_t begin, int64_t end) {
-  for (int64_t r = begin; r < end; ++r) {
-    max[r] = row_max(x + r * cols, cols, Plain());
-    log_sum[r] = std::log(row_exponentials(x + r * cols, nullptr, cols, max[r], Plain()));
-  }
-}
-
-void subtract_log_sum(const float* x, float* y, int64_t n, float max, float log_sum) {
-  const VF shift = constant(max), rest = constant(log_sum);
-  map_floats(x, y, n, [&](VF v) { return hn::Sub(hn::Sub(v, shift), rest); });
-}
-
-void log_softmax_rows(const float* x, float* y, int64_t cols, int64_t begin, int64_t end) {
-  for (int64_t r = begin; r < end; ++r) {
-    float max = 0, log_sum = 0;
-    log_sum_rows(x + r * cols, &max, &log_sum, cols, 0, 1);
-    subtract_log_sum(x + r * cols, y + r * cols, cols, max, log_sum);
-  }
-}
-
 /// A vector of lines that lie side by side, `stride` floats from step to step.
 struct Lines {
   const float* x;
@@ -142,6 +113,58 @@ HWY_INLINE void softmax_lines(const Lines& s, const Load& load, const Store& sto
   for (int64_t k = 0; k < s.reduce; ++k) {
     float* y = s.y + k * s.stride;
     store(kLog ? hn::Sub(hn::Sub(load(s.x + k * s.stride), max), last) : hn::Mul(load(y), last), y);
+  }
+}
+
+/// Rows shorter than a vector, a vector of rows at a time: each row is a lane.
+constexpr int64_t kFewColumns = 8;
+template <bool kLog>
+void few_columns(const float* x, float* y, int64_t cols, int64_t begin, int64_t end) {
+  const F32 d;
+  constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(F32()));
+  HWY_ALIGN float turned[kFewColumns * kLanes] = {};
+  for (int64_t r = begin; r < end; r += kLanes) {
+    const int64_t rows = std::min(end - r, kLanes);
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int64_t k = 0; k < cols; ++k) turned[k * kLanes + i] = x[(r + i) * cols + k];
+    }
+    softmax_lines<kLog>(
+        {turned, turned, cols, kLanes}, [&](const float* p) { return hn::Load(d, p); },
+        [&](VF v, float* p) { hn::Store(v, d, p); });
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int64_t k = 0; k < cols; ++k) y[(r + i) * cols + k] = turned[k * kLanes + i];
+    }
+  }
+}
+
+void softmax_rows(const float* x, float* y, int64_t cols, int64_t begin, int64_t end) {
+  if (cols <= kFewColumns) return few_columns<false>(x, y, cols, begin, end);
+  for (int64_t r = begin; r < end; ++r) softmax_row(x + r * cols, y + r * cols, cols, Plain());
+}
+
+void softmax_masked_rows(const float* x, float* y, int64_t cols, float scale, const MaskRows& mask, int64_t begin,
+                         int64_t end) {
+  for (int64_t r = begin; r < end; ++r) softmax_row(x + r * cols, y + r * cols, cols, Masked{mask.row(r), scale});
+}
+
+void log_sum_rows(const float* x, float* max, float* log_sum, int64_t cols, int64_t begin, int64_t end) {
+  for (int64_t r = begin; r < end; ++r) {
+    max[r] = row_max(x + r * cols, cols, Plain());
+    log_sum[r] = std::log(row_exponentials(x + r * cols, nullptr, cols, max[r], Plain()));
+  }
+}
+
+void subtract_log_sum(const float* x, float* y, int64_t n, float max, float log_sum) {
+  const VF shift = constant(max), rest = constant(log_sum);
+  map_floats(x, y, n, [&](VF v) { return hn::Sub(hn::Sub(v, shift), rest); });
+}
+
+void log_softmax_rows(const float* x, float* y, int64_t cols, int64_t begin, int64_t end) {
+  if (cols <= kFewColumns) return few_columns<true>(x, y, cols, begin, end);
+  for (int64_t r = begin; r < end; ++r) {
+    float max = 0, log_sum = 0;
+    log_sum_rows(x + r * cols, &max, &log_sum, cols, 0, 1);
+    subtract_log_sum(x + r * cols, y + r * cols, cols, max, log_sum);
   }
 }
 
