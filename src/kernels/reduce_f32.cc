@@ -45,18 +45,16 @@ struct Smallest {
   static HWY_INLINE VF merge(VF a, VF b) { return enter(a, b); }
 };
 
-/// All lanes of a vector merged, in a fixed order.
+/// All lanes of a vector merged: lane i with lane i + n / 2 of n, and so on.
 template <class Op>
 HWY_INLINE float merge_lanes(VF v) {
-  HWY_ALIGN float lanes[HWY_MAX_BYTES / 4];
-  hn::Store(v, F32(), lanes);
-  const size_t n = hn::Lanes(F32());
-  for (size_t width = n / 2; width > 0; width /= 2) {
-    for (size_t i = 0; i < width; ++i) {
-      lanes[i] = hn::GetLane(Op::merge(constant(lanes[i]), constant(lanes[i + width])));
-    }
-  }
-  return lanes[0];
+  const F32 d;
+  constexpr size_t kLanes = hn::MaxLanes(F32());
+  static_assert(kLanes <= 16);
+  if constexpr (kLanes >= 8) v = Op::merge(v, hn::ConcatUpperUpper(d, v, v));
+  if constexpr (kLanes >= 16) v = Op::merge(v, hn::SwapAdjacentBlocks(v));
+  v = Op::merge(v, hn::Shuffle1032(v));
+  return hn::GetLane(Op::merge(v, hn::Shuffle2301(v)));
 }
 
 /// Partial results in three tiers, each emptied into the next after kFold entries, so that long sums keep their digits.
