@@ -165,6 +165,11 @@ class ChannelsSideBySide {
   static HWY_INLINE void turn_rows(const Rows& rows, int64_t p, int64_t count, float* to) {
     const D d;
     int64_t j = 0;
+#if HWY_TARGET <= HWY_AVX3
+    if constexpr (kLanes == 16) {
+      for (; j + 16 <= count; j += 16) transpose_sixteen(d, rows, p + j, to + j * kLanes, kLanes);
+    }
+#endif
     for (; j + 4 <= count; j += 4) transpose_four(d, rows, p + j, to + j * kLanes, kLanes);
     if (j < count) transpose_four(d, rows, p + count - 4, to + (count - 4) * kLanes, kLanes);
   }

@@ -11,8 +11,8 @@ namespace sdx::kernels {
 /// What of a depthwise convolution is computed at once: some output rows of some columns, from the input rows that they
 /// meet. Of each depth of the kernel a ring of input rows is kept, so that every row is read once.
 struct DepthwiseExtents {
-  static constexpr int64_t kPositions = 64;  ///< output positions at once, at most
-  static constexpr int64_t kCount = 8;       ///< of one row in registers
+  static constexpr int64_t kColumns = 64, kPositions = 128;  ///< of the output at once, about
+  static constexpr int64_t kCount = 8;                       ///< of one row in registers
 
   int64_t columns, rows;  ///< output columns and rows at once
   int64_t need;           ///< input columns that they meet
@@ -23,7 +23,9 @@ struct DepthwiseExtents {
     const auto extent = [&](int i, int64_t out) {
       return (out - 1) * shape.stride[i] + (shape.kernel[i] - 1) * shape.dilation[i] + 1;
     };
-    columns = std::min(shape.out[2], kPositions);
+    // Parts about as wide as that, of whole vectors.
+    const int64_t parts = std::max<int64_t>((shape.out[2] + kColumns / 2) / kColumns, 1);
+    columns = std::min(shape.out[2], (shape.out[2] + 16 * parts - 1) / (16 * parts) * 16);
     rows = columns < shape.out[2] ? 1 : std::clamp<int64_t>(kPositions / columns, 1, shape.out[1]);
     need = extent(2, columns);
     const int64_t met = std::min(extent(1, rows), shape.in[1]);

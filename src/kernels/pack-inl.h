@@ -59,6 +59,40 @@ HWY_INLINE void transpose_four(D d, const Rows& row, int64_t p, float* out, int6
   hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dw, b, f)), d, out + 3 * out_stride);
 }
 
+#if HWY_TARGET <= HWY_AVX3
+/// The same of 16 floats in each of 16 rows, which are read a whole vector at a time.
+template <class D, class Rows>
+HWY_INLINE void transpose_sixteen(D d, const Rows& row, int64_t p, float* out, int64_t out_stride) {
+  static_assert(hn::MaxLanes(D()) == 16);
+  const hn::RepartitionToWide<D> dw;
+  // four[r / 4][i]: of each four columns, column i of rows r to r + 3.
+  hn::Vec<D> four[4][4];
+#pragma GCC unroll 4
+  for (int q = 0; q < 4; ++q) {
+    const auto v0 = hn::LoadU(d, row[4 * q] + p), v1 = hn::LoadU(d, row[4 * q + 1] + p);
+    const auto v2 = hn::LoadU(d, row[4 * q + 2] + p), v3 = hn::LoadU(d, row[4 * q + 3] + p);
+    const auto a = hn::BitCast(dw, hn::InterleaveLower(d, v0, v1)), b = hn::BitCast(dw, hn::InterleaveUpper(d, v0, v1));
+    const auto e = hn::BitCast(dw, hn::InterleaveLower(d, v2, v3)), f = hn::BitCast(dw, hn::InterleaveUpper(d, v2, v3));
+    four[q][0] = hn::BitCast(d, hn::InterleaveLower(dw, a, e));
+    four[q][1] = hn::BitCast(d, hn::InterleaveUpper(dw, a, e));
+    four[q][2] = hn::BitCast(d, hn::InterleaveLower(dw, b, f));
+    four[q][3] = hn::BitCast(d, hn::InterleaveUpper(dw, b, f));
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    const auto low02 = hn::ConcatLowerLower(d, four[2][i], four[0][i]);
+    const auto low13 = hn::ConcatLowerLower(d, four[3][i], four[1][i]);
+    const auto high02 = hn::ConcatUpperUpper(d, four[2][i], four[0][i]);
+    const auto high13 = hn::ConcatUpperUpper(d, four[3][i], four[1][i]);
+    float* const to = out + i * out_stride;
+    hn::StoreU(hn::OddEvenBlocks(hn::SwapAdjacentBlocks(low13), low02), d, to);
+    hn::StoreU(hn::OddEvenBlocks(low13, hn::SwapAdjacentBlocks(low02)), d, to + 4 * out_stride);
+    hn::StoreU(hn::OddEvenBlocks(hn::SwapAdjacentBlocks(high13), high02), d, to + 8 * out_stride);
+    hn::StoreU(hn::OddEvenBlocks(high13, hn::SwapAdjacentBlocks(high02)), d, to + 12 * out_stride);
+  }
+}
+#endif
+
 /// out[p * out_stride + r] = x[r * stride + p] for r below the lanes of D and p in [0, depth); rows at and beyond
 /// `rows` repeat the last one. Depths are written in rising order.
 template <class D>
