@@ -84,12 +84,13 @@ HWY_INLINE void transpose_sixteen(D d, const Rows& row, int64_t p, float* out, i
     const auto low13 = hn::ConcatLowerLower(d, four[3][i], four[1][i]);
     const auto high02 = hn::ConcatUpperUpper(d, four[2][i], four[0][i]);
     const auto high13 = hn::ConcatUpperUpper(d, four[3][i], four[1][i]);
-    float* const to = out + i * out_stride;
-    hn::StoreU(hn::OddEvenBlocks(hn::SwapAdjacentBlocks(low13), low02), d, to);
-    hn::StoreU(hn::OddEvenBlocks(low13, hn::SwapAdjacentBlocks(low02)), d, to + 4 * out_stride);
-    hn::StoreU(hn::OddEvenBlocks(hn::SwapAdjacentBlocks(high13), high02), d, to + 8 * out_stride);
-    hn::StoreU(hn::OddEvenBlocks(high13, hn::SwapAdjacentBlocks(high02)), d, to + 12 * out_stride);
+    four[0][i] = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(low13), low02);
+    four[1][i] = hn::OddEvenBlocks(low13, hn::SwapAdjacentBlocks(low02));
+    four[2][i] = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(high13), high02);
+    four[3][i] = hn::OddEvenBlocks(high13, hn::SwapAdjacentBlocks(high02));
   }
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) hn::StoreU(four[i / 4][i % 4], d, out + i * out_stride);
 }
 #endif
 
@@ -102,6 +103,11 @@ HWY_INLINE void transpose_strip(D d, const float* x, int64_t stride, int64_t row
   const float* row[kRows];
   for (int r = 0; r < kRows; ++r) row[r] = x + std::min<int64_t>(r, rows - 1) * stride;
   int64_t p = 0;
+#if HWY_TARGET <= HWY_AVX3
+  if constexpr (kRows == 16) {
+    for (; p + 16 <= depth; p += 16) transpose_sixteen(d, row, p, out + p * out_stride, out_stride);
+  }
+#endif
   for (; p + 4 <= depth; p += 4) transpose_four(d, row, p, out + p * out_stride, out_stride);
   for (; p < depth; ++p) {
     for (int r = 0; r < kRows; ++r) out[p * out_stride + r] = row[r][p];
