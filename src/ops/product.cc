@@ -33,7 +33,7 @@ void run_products(const ir::RunContext& c, const Gemm& gemm, int64_t batch, Plac
   const bool keeps = gemm.packed_b != nullptr && gemm.packed_a == nullptr && gemm.split_a == nullptr;
   for (int worker = 0; keeps && worker < parallel.threads(); ++worker) kernels::gemm_begin(scratch + worker * stride);
   const int64_t cost = gemm.m * gemm.n * std::max<int64_t>(gemm.k, 1) / tiles;
-  parallel.run(batch * tiles, grain_of_tiles(cost), [&](int64_t begin, int64_t end, int worker) {
+  parallel.run(batch * tiles, grain_of_tiles(batch * tiles, cost), [&](int64_t begin, int64_t end, int worker) {
     for (int64_t at = begin; at < end;) {
       const int64_t index = at / tiles, first = at % tiles;
       const int64_t last = std::min(tiles, first + end - at);

@@ -1,6 +1,7 @@
 // Products: batches of matrix products in float32 over the packed kernels, and plainly for other types.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "base/parallel.h"
@@ -22,8 +23,11 @@ struct Operand {
   bool has_one_matrix() const;
 };
 
-/// A grain of tiles with so many multiply-adds each, several of which take as long as one elementary operation.
-inline int64_t grain_of_tiles(int64_t multiply_adds) { return grain_for(multiply_adds / 4); }
+/// The grain of tiles with so many multiply-adds each: all of them where a second thread would cost more than it saves.
+inline int64_t grain_of_tiles(int64_t tiles, int64_t multiply_adds) {
+  constexpr int64_t kAlone = 128 * 1024;
+  return tiles * multiply_adds <= kAlone ? std::max<int64_t>(tiles, 1) : grain_for(multiply_adds);
+}
 
 /// Points a product at the operands of item `index` of a batch.
 using PlaceProduct = FunctionRef<void(int64_t index, kernels::Gemm& gemm)>;

@@ -321,10 +321,10 @@ class Pass {
     gemm.c_stride = rows_;
     if (bias(0)) gemm.epilogue.column_bias = bias(rows_ + first);
     const kernels::GemmPlan plan = kernels::gemm_plan(gemm, c_.parallel().threads());
-    c_.parallel().run(plan.tiles(), grain_of_tiles(batch_ * count * hidden_ / std::max<int64_t>(plan.tiles(), 1)),
-                      [&](int64_t begin, int64_t end, int worker) {
-                        kernels::gemm_run(gemm, plan, begin, end, scratch_ + worker * scratch_stride_);
-                      });
+    const int64_t tiles = plan.tiles(), each = batch_ * count * hidden_ / std::max<int64_t>(tiles, 1);
+    c_.parallel().run(tiles, grain_of_tiles(tiles, each), [&](int64_t begin, int64_t end, int worker) {
+      kernels::gemm_run(gemm, plan, begin, end, scratch_ + worker * scratch_stride_);
+    });
   }
 
   int64_t length(int64_t b) const {
