@@ -31,6 +31,7 @@ Gemm conv_output(const Conv& conv, int64_t image, int64_t channel) {
   output.epilogue.activation = conv.activation;
   output.epilogue.residual = conv.residual == nullptr ? nullptr : conv.residual + offset;
   output.epilogue.residual_stride = plane;
+  output.epilogue.activates_last = conv.activates_last;
   return output;
 }
 

@@ -56,7 +56,8 @@ int64_t conv_pack_parts(const ConvShape& shape);
 /// Valid for the instruction set active now.
 void conv_pack(const ConvShape& shape, const void* weights, int64_t part_begin, int64_t part_end, void* packed);
 
-/// One convolution: y = act(conv(x) + bias) + residual. y may not overlap x; residual may be y.
+/// One convolution: y = act(conv(x) + bias) + residual, or act(conv(x) + bias + residual). y may not overlap x;
+/// residual may be y.
 struct Conv {
   ConvShape shape;
   const float* x = nullptr;
@@ -64,6 +65,7 @@ struct Conv {
   const float* bias = nullptr;  ///< [out_channels] or null
   Activation activation = Activation::kNone;
   const float* residual = nullptr;  ///< the shape of Y, or null
+  bool activates_last = false;      ///< after the residual is added
   float* y = nullptr;
 };
 

@@ -127,6 +127,7 @@ class Tile {
     output.c_stride = size;
     output.epilogue.row_bias = conv_.bias == nullptr ? nullptr : conv_.bias + channel;
     output.epilogue.activation = conv_.activation;
+    output.epilogue.activates_last = conv_.activates_last;
     output.epilogue.residual = conv_.residual == nullptr ? nullptr : conv_.residual + plane * size;
     output.epilogue.residual_stride = size;
     gemm_finish(output, {y_, size, 0, 0, outputs_, size});

@@ -189,6 +189,7 @@ class Block {
     Gemm output;
     output.epilogue.row_bias = conv_.bias == nullptr ? nullptr : conv_.bias + channel;
     output.epilogue.activation = conv_.activation;
+    output.epilogue.activates_last = conv_.activates_last;
     for (int64_t column = start; column < end;) {
       const Run run = run_at(column, end);
       const int64_t image = run.plane / shape_.out[0];

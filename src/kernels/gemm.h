@@ -57,6 +57,7 @@ struct Epilogue {
   Activation activation = Activation::kNone;
   const float* residual = nullptr;  ///< [m, n], rows residual_stride apart
   int64_t residual_stride = 0;
+  bool activates_last = false;  ///< the activation is that of the sum with the residual
 };
 
 /// One product: A [m, k], B [k, n], C [m, n]. C may not overlap A or B. All pointers are borrowed.

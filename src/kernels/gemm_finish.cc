@@ -20,6 +20,7 @@ struct Row {
   const float* residual;
   float* c;
   const float* row_bias;  // of this row
+  bool activates_last;
 
   Row(const Gemm& gemm, const FinishArgs& block) {
     const Epilogue& e = gemm.epilogue;
@@ -30,6 +31,7 @@ struct Row {
     residual = offset(e.residual, block.row * e.residual_stride + block.column);
     c = gemm.c + block.row * gemm.c_stride + block.column;
     row_bias = offset(e.row_bias, block.row);
+    activates_last = e.activates_last;
   }
   explicit Row(const FinishRow& row)
       : acc(row.acc),
@@ -37,7 +39,8 @@ struct Row {
         addend(nullptr),
         residual(row.residual),
         c(row.c),
-        row_bias(nullptr) {}
+        row_bias(nullptr),
+        activates_last(false) {}
   HWY_INLINE void next(const Gemm& gemm, const FinishArgs& block) {
     acc += block.acc_stride;
     if (addend != nullptr) addend += gemm.epilogue.addend_stride;
@@ -66,6 +69,7 @@ HWY_INLINE VF finish_vector(const Row& row, VF row_bias, const Load& load, VF al
   if constexpr (kPlain) return activate<kActivation>(x);
   if (row.addend) x = hn::MulAdd(load(row.addend), addend_scale, x);
   if (row.column_bias) x = hn::Add(x, load(row.column_bias));
+  if (row.residual && row.activates_last) return activate<kActivation>(hn::Add(x, load(row.residual)));
   x = activate<kActivation>(x);
   if (row.residual) x = hn::Add(x, load(row.residual));
   return x;
@@ -151,7 +155,8 @@ TileStore gemm_store(const Gemm& gemm, int64_t row, int64_t column) {
           offset(e.row_bias, row),
           e.activation == Activation::kRelu ? 0 : -std::numeric_limits<float>::infinity(),
           offset(e.residual, row * e.residual_stride + column),
-          e.residual_stride};
+          e.residual_stride,
+          e.activates_last};
 }
 
 void gemm_finish(const Gemm& gemm, const FinishArgs& block) { HWY_DYNAMIC_DISPATCH(finish)(gemm, block); }

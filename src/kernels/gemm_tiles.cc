@@ -50,8 +50,10 @@ HWY_INLINE void store_outputs(const TileStore& to, V (&acc)[kRows][kWidth]) {
     for (int j = 0; j < kWidth; ++j) {
       // x86 returns the second operand for NaN.
       const int64_t column = j * static_cast<int64_t>(hn::Lanes(d));
-      V v = hn::Max(least, hn::Add(acc[i][j], bias));
-      if (residual != nullptr) v = hn::Add(v, hn::LoadU(d, residual + column));
+      V v = hn::Add(acc[i][j], bias);
+      if (residual != nullptr && to.least_last) v = hn::Add(v, hn::LoadU(d, residual + column));
+      v = hn::Max(least, v);
+      if (residual != nullptr && !to.least_last) v = hn::Add(v, hn::LoadU(d, residual + column));
       hn::StoreU(v, d, to.c + row + column);
     }
   }

@@ -20,6 +20,7 @@ struct TileStore {
   float least;            ///< 0 or -infinity
   const float* residual;  ///< or null
   int64_t residual_stride;
+  bool least_last;  ///< max(least, acc + row_bias + residual) instead
 };
 
 /// Operands of one tile: acc[panel][rows][columns] (+)= A[k, rows] B[panel][k, columns] with the columns of one panel.

@@ -227,12 +227,14 @@ struct PackedConvAttrs : WindowAttrs {
   int64_t group = 1;
   int64_t channels = 0, filters = 0;  ///< of the whole convolution
   std::string activation;
+  bool activation_last = false;  ///< after the residual is added
   bool operator==(const PackedConvAttrs&) const = default;
   static constexpr auto fields() {
     return std::tuple_cat(
         WindowAttrs::fields(),
         std::tuple{field("group", &PackedConvAttrs::group), required("channels", &PackedConvAttrs::channels),
-                   required("filters", &PackedConvAttrs::filters), field("activation", &PackedConvAttrs::activation)});
+                   required("filters", &PackedConvAttrs::filters), field("activation", &PackedConvAttrs::activation),
+                   field("activation_last", &PackedConvAttrs::activation_last)});
   }
 };
 
@@ -311,6 +313,7 @@ void run_packed(RunContext& c) {
   conv.bias = c.has_input(2) ? c.input(2).as<float>() : nullptr;
   conv.activation = kernel_activation(a.activation);
   conv.residual = c.has_input(3) ? c.input(3).as<float>() : nullptr;
+  conv.activates_last = a.activation_last;
   conv.y = c.output(0).as<float>();
   run_tiles(c, conv);
 }

@@ -67,7 +67,7 @@ Sum naive(const ConvShape& s, const float* x, const float* w, int64_t image, int
 }
 
 // What follows the sums.
-enum class Terms { kNone, kBias, kAll };
+enum class Terms { kNone, kBias, kAll, kActivationLast };
 
 void check(const Case& at, Terms terms) {
   const ConvShape shape = shape_of(at);
@@ -94,7 +94,8 @@ void check(const Case& at, Terms terms) {
     conv.bias = bias.data();
     conv.activation = Activation::kRelu;
   }
-  if (terms == Terms::kAll) conv.residual = residual.data();
+  if (terms >= Terms::kAll) conv.residual = residual.data();
+  conv.activates_last = terms == Terms::kActivationLast;
   std::vector<float> results[2];
   for (int threads : {1, 3}) {
     std::vector<float>& y = results[threads / 2];
@@ -118,6 +119,7 @@ void check(const Case& at, Terms terms) {
     double expected = sum.value;
     if (terms != Terms::kNone) expected = std::max(0.0, sum.value + bias[channel]);
     if (terms == Terms::kAll) expected += residual[i];
+    if (terms == Terms::kActivationLast) expected = std::max(0.0, sum.value + bias[channel] + residual[i]);
     const double bound = looseness * 6e-8 * (sum.magnitude * (2 + std::sqrt(depth)) + 4) +
                          (conv_route(shape) == ConvRoute::kSplit ? kSplitError * std::sqrt(depth) : 0);
     ASSERT_NEAR(y[i], expected, bound) << "channel " << channel << " at " << position[0] << "," << position[1] << ","
@@ -195,7 +197,7 @@ const Case kCases[] = {
 TEST(Conv, MatchesTheNaiveConvolution) {
   for_each_isa([] {
     for (const Case& at : kCases) {
-      for (Terms terms : {Terms::kNone, Terms::kBias, Terms::kAll}) check(at, terms);
+      for (Terms terms : {Terms::kNone, Terms::kBias, Terms::kAll, Terms::kActivationLast}) check(at, terms);
     }
   });
 }

@@ -101,8 +101,25 @@ Rule fuse_residual() {
       });
 }
 
+// act(PackedConv(x, residual y)) => PackedConv with that activation last
+Rule fuse_residual_activation() {
+  return layout("fuse-residual-activation")
+      .match(activation_of(op_prefix_in(ops::kOwnDomain, "PackedConv", {any("x"), any("w")}, "conv")))
+      .when("a residual is added", [](const Match& m) { return m.node("conv").inputs.size() == 4; })
+      .when("the convolution has no activation yet", no_activation)
+      .when("the epilogue knows the activation", [](const Match& m) { return !fused_activation(m).empty(); })
+      .replace([](Match& m) {
+        ir::AttrMap attrs = m.node("conv").attrs.map();
+        attrs["activation"] = fused_activation(m);
+        attrs["activation_last"] = int64_t{1};
+        return m.own("PackedConv", attrs, m.node("conv").inputs);
+      });
+}
+
 }  // namespace
 
-std::vector<Rule> conv_rules() { return {fuse_batch_norm(), pack_conv(), fuse_activation(), fuse_residual()}; }
+std::vector<Rule> conv_rules() {
+  return {fuse_batch_norm(), pack_conv(), fuse_activation(), fuse_residual(), fuse_residual_activation()};
+}
 
 }  // namespace sdx::rewrite
