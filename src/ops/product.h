@@ -25,7 +25,7 @@ struct Operand {
 
 /// The grain of tiles with so many multiply-adds each: all of them where a second thread would cost more than it saves.
 inline int64_t grain_of_tiles(int64_t tiles, int64_t multiply_adds) {
-  constexpr int64_t kAlone = 128 * 1024;
+  constexpr int64_t kAlone = 64 * 1024;
   return tiles * multiply_adds <= kAlone ? std::max<int64_t>(tiles, 1) : grain_for(multiply_adds);
 }
 

@@ -322,9 +322,11 @@ class Pass {
     if (bias(0)) gemm.epilogue.column_bias = bias(rows_ + first);
     const kernels::GemmPlan plan = kernels::gemm_plan(gemm, c_.parallel().threads());
     const int64_t tiles = plan.tiles(), each = batch_ * count * hidden_ / std::max<int64_t>(tiles, 1);
-    c_.parallel().run(tiles, grain_of_tiles(tiles, each), [&](int64_t begin, int64_t end, int worker) {
-      kernels::gemm_run(gemm, plan, begin, end, scratch_ + worker * scratch_stride_);
-    });
+    // Between steps the threads are awake.
+    c_.parallel().run(tiles, steps_ > 1 ? grain_for(each) : grain_of_tiles(tiles, each),
+                      [&](int64_t begin, int64_t end, int worker) {
+                        kernels::gemm_run(gemm, plan, begin, end, scratch_ + worker * scratch_stride_);
+                      });
   }
 
   int64_t length(int64_t b) const {
