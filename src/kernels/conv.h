@@ -30,6 +30,14 @@ struct ConvShape {
   int64_t in_plane() const { return in[0] * in[1] * in[2]; }
   int64_t out_plane() const { return out[0] * out[1] * out[2]; }
   int64_t kernel_volume() const { return kernel[0] * kernel[1] * kernel[2]; }
+  /// Input values that an output is the sum of.
+  int64_t depths() const { return in_channels / groups * kernel_volume(); }
+  /// Whether each position meets that one of the input alone.
+  bool is_pointwise() const {
+    bool same = kernel_volume() == 1;
+    for (int i = 0; i < 3; ++i) same = same && stride[i] == 1 && pad_begin[i] == 0 && in[i] == out[i];
+    return same;
+  }
 };
 
 /// How a convolution is computed; decided by the shape without the batch and the spatial extents, so that weights

@@ -96,14 +96,6 @@ constexpr int64_t kWeights = 64 * 1024;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-int64_t depths_of(const ConvShape& shape) { return shape.in_channels / shape.groups * shape.kernel_volume(); }
-
-// Whether the input itself has one number for each depth and position.
-bool is_gathered(const ConvShape& shape) {
-  return shape.kernel_volume() == 1 && shape.in_plane() == shape.out_plane() && shape.out_plane() == 1 &&
-         shape.pad_begin[0] == 0 && shape.pad_begin[1] == 0 && shape.pad_begin[2] == 0;
-}
-
 // From [channels][taps][positions] to [taps][channels][positions].
 void put_taps_first(const float* from, const ConvShape& shape, float* to) {
   const int64_t taps = shape.kernel_volume(), channels = shape.in_channels / shape.groups, n = shape.out_plane();
@@ -121,7 +113,7 @@ bool conv_few_pays(const ConvShape& shape) { return shape.out_plane() <= FewColu
 // Tiles are groups of output channels, as many as are worth a thread.
 ConvPlan conv_few_plan(const ConvShape& shape, int threads) {
   const ChannelGroups groups(shape);
-  const int64_t others = shape.batch * shape.groups, depths = depths_of(shape);
+  const int64_t others = shape.batch * shape.groups, depths = shape.depths();
   const int64_t worth = std::min(others * groups.channels * depths / kWeights, int64_t{4} * threads) / others;
   ConvPlan plan;
   plan.columns = ConvColumns::kFew;
@@ -137,7 +129,7 @@ void conv_few_run(const Conv& conv, const ConvPlan& plan, bool taps_first, int64
                   float* scratch) {
   const ConvShape& shape = conv.shape;
   const ChannelGroups groups(shape);
-  const int64_t positions = shape.out_plane(), depths = depths_of(shape), channels = shape.in_channels / shape.groups;
+  const int64_t positions = shape.out_plane(), depths = shape.depths(), channels = shape.in_channels / shape.groups;
   const int64_t blocks = ceil_div(groups.count, plan.channel_block);
   float *const gathered = scratch, *const turned = gathered + depths * positions;
   float* const sums = turned + depths * positions;
@@ -149,7 +141,7 @@ void conv_few_run(const Conv& conv, const ConvPlan& plan, bool taps_first, int64
     const float* const x = conv.x + (image * shape.in_channels + group * channels) * shape.in_plane();
     const float* const weights = static_cast<const float*>(conv.packed) + group * groups.channels * depths;
     const float* columns = x;
-    if (!is_gathered(shape)) {
+    if (!shape.is_pointwise()) {
       gather.fill(x, 0, depths, gathered);
       if (taps_first) put_taps_first(gathered, shape, turned);
       columns = taps_first ? turned : gathered;

@@ -19,21 +19,10 @@ struct Block {
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-int64_t depths_of(const ConvShape& shape) { return shape.in_channels / shape.groups * shape.kernel_volume(); }
-
 // One group of rows takes more panels at once and reads each only once.
 Block block_of(const ConvShape& shape) {
   const bool large = gemm_tiles().large_cache() && ChannelGroups(shape).count > 1;
   return large ? Block{1536, 64, 1024} : Block{512, 128, 448};
-}
-
-bool is_pointwise(const ConvShape& shape) {
-  for (int i = 0; i < 3; ++i) {
-    if (shape.kernel[i] != 1 || shape.stride[i] != 1 || shape.pad_begin[i] != 0 || shape.in[i] != shape.out[i]) {
-      return false;
-    }
-  }
-  return true;
 }
 
 // One tile: some row groups of one convolution group at some positions of one image.
@@ -43,11 +32,11 @@ class Tile {
       : conv_(conv),
         tiles_(gemm_tiles()),
         groups_(conv.shape),
-        depths_(depths_of(conv.shape)),
+        depths_(conv.shape.depths()),
         pass_depths_(std::min(depths_, block_of(conv.shape).depths)),
         panel_floats_(pass_depths_ * tiles_.panel_columns),
         gather_(conv.shape, tiles_.panel_columns, panel_floats_),
-        pointwise_(is_pointwise(conv.shape)),
+        pointwise_(conv.shape.is_pointwise()),
         stores_(gemm_stores(conv_output(conv, 0, 0))) {
     columns_ = scratch;
     accumulators_ = columns_ + plan.pixel_block / tiles_.panel_columns * panel_floats_;
@@ -72,7 +61,7 @@ class Tile {
   }
 
  private:
-  // The first `in_place_` panels are read from the input, the others gathered.
+  // The first `in_place` panels are read from the input, the others gathered.
   void run_pass(int64_t depth, int64_t depths) {
     const int64_t width = tiles_.panel_columns, panels = ceil_div(positions_, width);
     const int64_t plane = conv_.shape.in_plane(), in_place = pointwise_ ? positions_ / width : 0;
@@ -161,12 +150,12 @@ class Tile {
 }  // namespace
 
 size_t conv_gemm_packed_floats(const ConvShape& shape) {
-  return static_cast<size_t>(shape.out_channels * depths_of(shape) + kSlack);
+  return static_cast<size_t>(shape.out_channels * shape.depths() + kSlack);
 }
 
 void conv_gemm_pack(const ConvShape& shape, const void* weights, int64_t, int64_t, float* packed) {
   const ChannelGroups groups(shape);
-  const int64_t depths = depths_of(shape);
+  const int64_t depths = shape.depths();
   const unsigned char* from = static_cast<const unsigned char*>(weights);
   const bool aligned = reinterpret_cast<uintptr_t>(weights) % alignof(float) == 0;
   for (int64_t group = 0; group < shape.groups; ++group) {
@@ -195,7 +184,7 @@ ConvPlan conv_gemm_plan(const ConvShape& shape, int threads) {
   const Block block = block_of(shape);
   ConvPlan plan;
   // Few depths leave room for more positions, and then longer runs of each output row are written at once.
-  const int64_t depths = std::max<int64_t>(depths_of(shape), 1);
+  const int64_t depths = std::max<int64_t>(shape.depths(), 1);
   const int64_t fit =
       std::min<int64_t>(block.positions * block.depths / depths, ConvGather::kMostPositions) / width * width;
   const int64_t panels = ceil_div(shape.out_plane(), width);
