@@ -66,7 +66,10 @@ std::shared_ptr<std::byte> PagePool::take(Chunk& chunk, size_t count, const Para
   // Two pages at a time at least, so that there is work for two, and few enough to change the way.
   constexpr size_t kStep = 2 * kHugePage, kMost = 8 * kHugePage;
   const size_t wanted = std::min(chunk.bytes, (chunk.used + kStep - 1) / kStep * kStep);
-  while (chunk.present < wanted) bring_in(chunk, std::min(kMost, wanted - chunk.present), parallel);
+  // The first one alone shows whether large ones are slow.
+  while (chunk.present < wanted) {
+    bring_in(chunk, std::min(choice_.informed() ? kMost : kHugePage, wanted - chunk.present), parallel);
+  }
   return {chunk.memory, block};
 }
 
@@ -79,7 +82,8 @@ void PagePool::bring_in(Chunk& chunk, size_t bytes, const Parallel& parallel) {
     for (int64_t i = begin; i < end; ++i) touch(first + static_cast<size_t>(i) * kHugePage, small ? kPage : kHugePage);
   });
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  choice_.tell(small, took.count() * parallel.threads() * kHugePage / static_cast<double>(bytes));
+  const size_t pages = bytes / kHugePage, threads = std::min(pages, static_cast<size_t>(parallel.threads()));
+  choice_.tell(small, took.count() * static_cast<double>(threads) / static_cast<double>(pages));
   if (small) {
     madvise(first, bytes, MADV_HUGEPAGE);
     join_pages_later(chunk.memory, first, bytes);

@@ -57,13 +57,23 @@ struct PageAllocator {
 /// machine takes those first, and then needs ten times as long to find one as the machine to fill 512 small ones.
 class PageChoice {
  public:
-  bool small() const { return seconds_[0] > kSuspicious && seconds_[1] < seconds_[0] / 2; }
+  /// Where both are slow, small ones after large ones: either may have become faster.
+  bool small() const {
+    if (seconds_[0] <= kSuspicious) return false;
+    return seconds_[1] < seconds_[0] / 2 || !told_small_;
+  }
+  /// Whether anything has been told.
+  bool informed() const { return seconds_[0] > 0 || seconds_[1] > 0; }
   /// That a thread took so long for 2 MiB.
-  void tell(bool small, double seconds) { seconds_[small] = seconds; }
+  void tell(bool small, double seconds) {
+    seconds_[small] = seconds;
+    told_small_ = small;
+  }
 
  private:
   static constexpr double kSuspicious = 1e-3;  ///< 2 GB/s
   double seconds_[2] = {0, 0};                 ///< by large and by small pages, when last tried
+  bool told_small_ = false;                    ///< which were tried last
 };
 
 /// Blocks that live about equally long, side by side on huge pages; each keeps the pages of its neighbours. For one

@@ -60,6 +60,11 @@ TEST(PageChoice, TakesSmallPagesWhereLargeOnesAreSlow) {
   // Small ones have run out too: large ones again, as long as those are no slower.
   choice.tell(true, kSlow);
   EXPECT_FALSE(choice.small());
+  // Those have not come back either: in turns.
+  choice.tell(false, kSlow);
+  EXPECT_TRUE(choice.small());
+  choice.tell(true, kSlow);
+  EXPECT_FALSE(choice.small());
   choice.tell(false, kFast);
   EXPECT_FALSE(choice.small());
 }
