@@ -1,6 +1,7 @@
 // Rules that fold norms into constant convolution weights, pack those, and move what follows into the epilogue.
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 #include "rewrite/fused_activation.h"
 #include "rewrite/rule.h"
@@ -70,6 +71,77 @@ Pattern packed() {
 
 bool no_activation(const Match& m) { return m.attr<std::string>("conv", "activation", "").empty(); }
 
+/// Channels from `begin` to `end` along an axis of a constant.
+ir::ValueId channels(Match& m, ir::ValueId of, int64_t begin, int64_t end, int64_t axis) {
+  auto number = [&](int64_t value) { return m.constant(Tensor::ints(std::array{value})); };
+  return m.call("Slice", {}, {of, number(begin), number(end), number(axis)});
+}
+
+constexpr int64_t kManyChannels = 512;
+
+// Conv(act(norm(Conv(x)))), many channels between few and fewer => the sum of that for either half of the channels
+Rule split_channels() {
+  auto hidden = either({op("Conv", {any("x"), constant("w0")}, "hidden"),
+                        op("Conv", {any("x"), constant("w0"), constant("bias0")}, "hidden")});
+  auto scale = constant("scale"), shift = constant("shift");
+  auto active = activation_of(either({op_in(ops::kOwnDomain, "FusedGroupNorm", {hidden, scale, shift}, "norm"),
+                                      op("GroupNormalization|InstanceNormalization", {hidden, scale, shift}, "norm")}));
+  return fuse("split-channels")
+      .match(op("Conv", {active, constant("w1")}, "conv"))
+      .match(op("Conv", {active, constant("w1"), constant("bias1")}, "conv"))
+      .when("all is float32",
+            [](const Match& m) {
+              return std::ranges::all_of(std::array{"x", "w0", "w1"},
+                                         [&](const char* name) { return m.fact(name).dtype == DType::kF32; });
+            })
+      .when("neither convolution has groups or an activation of its own",
+            [](const Match& m) {
+              return std::ranges::all_of(std::array{"hidden", "conv"}, [&](const char* name) {
+                return m.attr<int64_t>(name, "group", 1) == 1 && m.attr<std::string>(name, "activation", "").empty();
+              });
+            })
+      .when("there are many channels, of few numbers each",
+            [](const Match& m) {
+              const Extents w = m.fact("w0").constant.extents();
+              return w[0] >= kManyChannels && w.product(1, w.rank()) * 8 <= w[0];
+            })
+      .when("the sum takes at most half as much",
+            [](const Match& m) {
+              const auto strides = m.attr<std::vector<int64_t>>("conv", "strides", {});
+              const auto step = [](int64_t a, int64_t b) { return std::max(a, b); };
+              return m.fact("w1").constant.extents()[0] <= m.fact("w0").constant.extents()[0] &&
+                     std::accumulate(strides.begin(), strides.end(), int64_t{1}, step) >= 2;
+            })
+      .when("each half normalises its channels by itself",
+            [](const Match& m) {
+              const int64_t count = m.fact("w0").constant.extents()[0];
+              const int64_t groups = m.attr<int64_t>("norm", "num_groups", 0);
+              return count % 2 == 0 && groups % 2 == 0;
+            })
+      .replace([](Match& m) {
+        const int64_t count = m.fact("w0").constant.extents()[0];
+        const ir::Op *norm = m.node("norm").op, *activation = m.node("activation").op;
+        ir::AttrMap norm_attrs = m.node("norm").attrs.map();
+        if (const int64_t groups = m.attr<int64_t>("norm", "num_groups", 0)) norm_attrs["num_groups"] = groups / 2;
+        std::array<ir::ValueId, 2> sums{};
+        for (int64_t half = 0; half < 2; ++half) {
+          const int64_t begin = half * count / 2, end = begin + count / 2;
+          std::vector<ir::ValueId> inputs = {m["x"], channels(m, m["w0"], begin, end, 0)};
+          if (m.has("bias0")) inputs.push_back(channels(m, m["bias0"], begin, end, 0));
+          const auto made = m.call("Conv", m.node("hidden").attrs.map(), inputs);
+          const auto normal =
+              m.call(*norm, norm_attrs,
+                     {made, channels(m, m["scale"], begin, end, 0), channels(m, m["shift"], begin, end, 0)});
+          const auto active = m.call(*activation, m.node("activation").attrs.map(), {normal});
+          std::vector<ir::ValueId> last = {active, channels(m, m["w1"], begin, end, 1)};
+          if (half == 0 && m.has("bias1")) last.push_back(m["bias1"]);
+          sums[static_cast<size_t>(half)] = m.call("Conv", m.node("conv").attrs.map(), last);
+        }
+        // The second one adds to what the first one has made.
+        return m.call("Add", {}, {sums[1], sums[0]});
+      });
+}
+
 // act(PackedConv(x)) => PackedConv with that activation
 Rule fuse_activation() {
   return layout("fuse-conv-activation")
@@ -119,7 +191,8 @@ Rule fuse_residual_activation() {
 }  // namespace
 
 std::vector<Rule> conv_rules() {
-  return {fuse_batch_norm(), pack_conv(), fuse_activation(), fuse_residual(), fuse_residual_activation()};
+  return {fuse_batch_norm(), pack_conv(),     split_channels(),
+          fuse_activation(), fuse_residual(), fuse_residual_activation()};
 }
 
 }  // namespace sdx::rewrite
