@@ -1,0 +1,178 @@
+// Rules that take apart what optimisers of other runtimes have fused: those files are then matched, packed and fused
+// like any export.
+#include <optional>
+
+#include "rewrite/rule.h"
+
+namespace sdx::rewrite {
+namespace {
+
+using ir::kNone;
+using ir::ValueId;
+
+constexpr std::string_view kMicrosoft = "com.microsoft";
+
+Pattern contrib(std::string_view name, std::initializer_list<Pattern> inputs, std::string_view bind) {
+  return op_prefix_in(kMicrosoft, name, inputs, bind);
+}
+
+ValueId input_of(const Match& m, std::string_view name, size_t index) {
+  const auto& inputs = m.node(name).inputs;
+  return index < inputs.size() ? inputs[index] : kNone;
+}
+
+ValueId sum(Match& m, ValueId a, ValueId b) { return b == kNone ? a : m.call("Add", {}, {a, b}); }
+
+// FastGelu|BiasGelu|Gelu(x, bias) => Gelu(x + bias)
+Rule open_gelu() {
+  return canonicalise("open-gelu").match(contrib("FastGelu|BiasGelu|Gelu", {any("x")}, "gelu")).replace([](Match& m) {
+    ir::AttrMap attrs;
+    if (m.node("gelu").op->name == "FastGelu") attrs["approximate"] = std::string("tanh");
+    return m.call("Gelu", attrs, {sum(m, m["x"], input_of(m, "gelu", 1))});
+  });
+}
+
+// QuickGelu(x) => Swish(x)
+Rule open_quick_gelu() {
+  return canonicalise("open-quick-gelu").match(contrib("QuickGelu", {any("x")}, "gelu")).replace([](Match& m) {
+    constexpr float kAbsent = 1.702f;
+    return m.call("Swish", {{"alpha", m.attr<float>("gelu", "alpha", kAbsent)}}, {m["x"]});
+  });
+}
+
+bool is_set(const Match& m, const char* attribute) { return m.attr<int64_t>("product", attribute, 0) != 0; }
+
+/// The operand with its last two axes swapped where the product says so.
+ValueId opened_operand(Match& m, const char* name, const char* attribute) {
+  if (!is_set(m, attribute)) return m[name];
+  const int rank = m.fact(name).shape.rank();
+  std::vector<int64_t> perm;
+  for (int d = 0; d < rank; ++d) perm.push_back(d);
+  std::swap(perm[static_cast<size_t>(rank - 1)], perm[static_cast<size_t>(rank - 2)]);
+  return m.call("Transpose", {{"perm", perm}}, {m[name]});
+}
+
+// FusedMatMul(a, b) => alpha * MatMul(a, transposed b)
+Rule open_product() {
+  return canonicalise("open-product")
+      .match(contrib("FusedMatMul|TransposeMatMul", {any("a"), any("b")}, "product"))
+      .when("operands are transposed by their last two axes alone",
+            [](const Match& m) { return !is_set(m, "transBatchA") && !is_set(m, "transBatchB"); })
+      .when("the ranks of transposed operands are known, and at least 2",
+            [](const Match& m) {
+              auto fits = [&](const char* name, const char* attribute) {
+                const Shape& s = m.fact(name).shape;
+                return !is_set(m, attribute) || (s.has_rank() && s.rank() >= 2);
+              };
+              return fits("a", "transA") && fits("b", "transB");
+            })
+      .when("elements have at most 32 bits", [](const Match& m) { return m.fact("a").dtype == DType::kF32; })
+      .replace([](Match& m) {
+        const ValueId a = opened_operand(m, "a", "transA"), b = opened_operand(m, "b", "transB");
+        const ValueId product = m.call("MatMul", {}, {a, b});
+        const float alpha = m.attr<float>("product", "alpha", 1.0f);
+        return alpha == 1.0f ? product : m.call("Mul", {}, {product, m.constant(Tensor::scalar(alpha))});
+      });
+}
+
+bool is_unused(const Match& m, std::string_view name, size_t output) {
+  const auto& outputs = m.node(name).outputs;
+  return output >= outputs.size() || outputs[output] == kNone ||
+         (m.graph().users(outputs[output]).empty() && !m.graph().is_output(outputs[output]));
+}
+
+bool wants_moments(const Match& m) { return !is_unused(m, "norm", 1) || !is_unused(m, "norm", 2); }
+
+/// The node stays where its other results have users still.
+bool is_read(const Match& m) { return !m.graph().users(m.root).empty() || m.graph().is_output(m.root); }
+
+Pattern skip_norm() {
+  return contrib("SkipLayerNormalization|SkipSimplifiedLayerNormalization", {any("x"), any("skip"), any("scale")},
+                 "norm");
+}
+
+bool is_centred(const Match& m) { return m.node("norm").op->name == "SkipLayerNormalization"; }
+
+/// x + bias + skip: in that order a product takes both into its epilogue.
+ValueId skip_sum(Match& m) {
+  return m.call("Add", {}, {sum(m, m["x"], input_of(m, "norm", is_centred(m) ? 4 : 3)), m["skip"]});
+}
+
+bool sums_to_x(const Match& m) {
+  const Shape &x = m.fact("x").shape, &skip = m.fact("skip").shape;
+  return x.has_rank() && skip.has_rank() && skip.rank() <= x.rank() && m.fact("x").dtype == DType::kF32;
+}
+
+// SkipLayerNormalization(x, skip) => LayerNormalization(x + bias + skip)
+Rule open_skip_norm() {
+  return canonicalise("open-skip-norm")
+      .match(skip_norm())
+      .when("somebody reads the result", is_read)
+      .when("nobody reads means or deviations", [](const Match& m) { return !wants_moments(m); })
+      .when("x is float32, of at least the rank of what is added", sums_to_x)
+      .keep_shared()
+      .replace([](Match& m) {
+        const ir::AttrMap attrs = {{"axis", int64_t{-1}}, {"epsilon", m.attr<float>("norm", "epsilon", 1e-12f)}};
+        const ValueId shift = is_centred(m) ? input_of(m, "norm", 3) : kNone;
+        std::vector<ValueId> inputs = {skip_sum(m), m["scale"]};
+        if (shift != kNone) inputs.push_back(shift);
+        return m.call(is_centred(m) ? "LayerNormalization" : "RMSNormalization", attrs, inputs);
+      });
+}
+
+// the sum that SkipLayerNormalization(x, skip) gives too => x + bias + skip
+Rule open_skip_sum() {
+  return canonicalise("open-skip-sum")
+      .match(output_of(3, skip_norm()))
+      .when("somebody reads the sum", is_read)
+      .when("nobody reads means or deviations", [](const Match& m) { return !wants_moments(m); })
+      .when("x is float32, of at least the rank of what is added", sums_to_x)
+      .keep_shared()
+      .replace([](Match& m) { return skip_sum(m); });
+}
+
+/// The operators that stand for an activation which an attribute names.
+bool is_opened(std::string_view activation) {
+  return activation == "Relu" || activation == "Tanh" || activation == "Sigmoid";
+}
+
+// FusedConv(x, w, bias, z) => act(Conv(x, w, bias) + z)
+Rule open_conv() {
+  return canonicalise("open-conv")
+      .match(contrib("FusedConv", {any("x"), any("w")}, "conv"))
+      .when("its activation is Relu, Tanh or Sigmoid",
+            [](const Match& m) { return is_opened(m.attr<std::string>("conv", "activation", "")); })
+      .replace([](Match& m) {
+        ir::AttrMap attrs = m.node("conv").attrs.map();
+        const auto activation = std::get<std::string>(attrs["activation"]);
+        attrs.erase("activation");
+        attrs.erase("activation_params");
+        std::vector<ValueId> inputs = {m["x"], m["w"]};
+        if (const ValueId bias = input_of(m, "conv", 2); bias != kNone) inputs.push_back(bias);
+        return m.call(activation, {}, {sum(m, m.call("Conv", attrs, inputs), input_of(m, "conv", 3))});
+      });
+}
+
+// FusedGemm(a, b, c) => act(Gemm(a, b, c))
+Rule open_gemm() {
+  return canonicalise("open-gemm")
+      .match(contrib("FusedGemm", {any("a"), any("b")}, "gemm"))
+      .when("its activation is Relu, Tanh or Sigmoid",
+            [](const Match& m) { return is_opened(m.attr<std::string>("gemm", "activation", "")); })
+      .replace([](Match& m) {
+        ir::AttrMap attrs = m.node("gemm").attrs.map();
+        const auto activation = std::get<std::string>(attrs["activation"]);
+        for (const char* name : {"activation", "activation_alpha", "activation_beta", "activation_gamma"}) {
+          attrs.erase(name);
+        }
+        return m.call(activation, {}, {m.call("Gemm", attrs, m.node("gemm").inputs)});
+      });
+}
+
+}  // namespace
+
+std::vector<Rule> contrib_rules() {
+  return {open_gelu(), open_quick_gelu(), open_product(), open_skip_norm(), open_skip_sum(), open_conv(), open_gemm()};
+}
+
+}  // namespace sdx::rewrite
