@@ -92,6 +92,8 @@ Tensor random_tensor(const ir::Fact& fact, std::mt19937_64& random, Bindings& bi
       t.mutable_view().as<float>()[i] = normal(random);
     else if (fact.dtype == DType::kBool)
       t.mutable_view().as<uint8_t>()[i] = random() % 2;
+    else if (fact.dtype == DType::kI32)
+      t.mutable_view().as<int32_t>()[i] = static_cast<int32_t>(random() % 3);
     else
       t.mutable_view().as<int64_t>()[i] = static_cast<int64_t>(random() % 3);
   }

@@ -1,6 +1,7 @@
 // Rules that take apart what optimisers of other runtimes have fused: those files are then matched, packed and fused
 // like any export.
-#include <optional>
+#include <algorithm>
+#include <array>
 
 #include "rewrite/rule.h"
 
@@ -169,10 +170,114 @@ Rule open_gemm() {
       });
 }
 
+/// Columns from `begin` to `end` of a projection or of its bias.
+ValueId columns(Match& m, ValueId of, int64_t begin, int64_t end) {
+  if (of == kNone) return kNone;
+  auto number = [&](int64_t value) { return m.constant(Tensor::ints(std::array{value})); };
+  return m.call("Slice", {}, {of, number(begin), number(end), number(-1)});
+}
+
+/// Whether an optional mask of integers is [batch, keys].
+bool tells_of_each_key(const Match& m, ValueId mask, const Dim& keys) {
+  if (mask == kNone) return true;
+  const Shape& s = m.graph().fact(mask).shape;
+  return s.has_rank() && s.rank() == 2 && s[1] == keys;
+}
+
+/// The mask [batch, keys] of integers as a term of the scores.
+ValueId mask_term(Match& m, ValueId mask) {
+  if (mask == kNone) return kNone;
+  const ValueId seen = m.call("Cast", {{"to", static_cast<int64_t>(DType::kBool)}}, {mask});
+  const ValueId zero = m.constant(Tensor::scalar(0.0f));
+  const ValueId low = m.constant(Tensor::scalar(m.attr<float>("attention", "mask_filter_value", -10000.0f)));
+  const ValueId axes = m.constant(Tensor::ints(std::array<int64_t, 2>{1, 2}));
+  return m.call("Unsqueeze", {}, {m.call("Where", {}, {seen, zero, low}), axes});
+}
+
+/// FusedAttention with the attributes of the matched node, over q, k, v, mask and bias.
+ValueId fused(Match& m, std::vector<ValueId> inputs, int64_t causal) {
+  ir::AttrMap attrs = {{"heads", m.attr<int64_t>("attention", "num_heads", 1)}};
+  if (m.attr<int64_t>("attention", "unidirectional", 0) != 0) attrs["causal"] = causal;
+  for (const char* layout : {"q_layout", "k_layout", "v_layout", "out_layout"}) attrs[layout] = std::string("bsm");
+  if (const float scale = m.attr<float>("attention", "scale", 0.0f); scale != 0) attrs["scale"] = scale;
+  while (inputs.back() == kNone) inputs.pop_back();
+  return m.own("FusedAttention", attrs, std::move(inputs));
+}
+
+// Attention(x, constant, bias, mask) => FusedAttention over three products of x
+Rule open_attention() {
+  static constexpr size_t kBias = 2, kMask = 3, kPast = 4, kScores = 5, kPastLength = 6;
+  return canonicalise("open-attention")
+      .match(contrib("Attention", {any("x"), constant("w")}, "attention"))
+      .when("all is float32", [](const Match& m) { return m.fact("x").dtype == DType::kF32; })
+      .when("there is no cache",
+            [](const Match& m) {
+              return input_of(m, "attention", kPast) == kNone && input_of(m, "attention", kPastLength) == kNone &&
+                     is_unused(m, "attention", 1);
+            })
+      .when("a mask tells of each key of a text",
+            [](const Match& m) {
+              const Shape& x = m.fact("x").shape;
+              return x.has_rank() && tells_of_each_key(m, input_of(m, "attention", kMask), x[1]);
+            })
+      .replace([](Match& m) {
+        const int64_t all = m.fact("w").constant.extents()[1];
+        const auto sizes = m.attr<std::vector<int64_t>>("attention", "qkv_hidden_sizes", {});
+        const int64_t width = sizes.empty() ? all / 3 : sizes[0];
+        const std::array<int64_t, 4> bounds = {0, width, 2 * width, all};
+        std::vector<ValueId> inputs;
+        for (size_t i = 0; i < 3; ++i) {
+          const ValueId part = m.call("MatMul", {}, {m["x"], columns(m, m["w"], bounds[i], bounds[i + 1])});
+          inputs.push_back(sum(m, part, columns(m, input_of(m, "attention", kBias), bounds[i], bounds[i + 1])));
+        }
+        inputs.push_back(mask_term(m, input_of(m, "attention", kMask)));
+        inputs.push_back(input_of(m, "attention", kScores));
+        return fused(m, std::move(inputs), 1);
+      });
+}
+
+// MultiHeadAttention(q, k, v, bias, mask) => FusedAttention(q + its bias, k + its bias, v + its bias, mask)
+Rule open_multi_head() {
+  static constexpr size_t kBias = 3, kMask = 4, kScores = 5, kPast = 6;
+  return canonicalise("open-multi-head")
+      .match(contrib("MultiHeadAttention", {any("q"), any("k"), any("v")}, "attention"))
+      .when("all is float32", [](const Match& m) { return m.fact("q").dtype == DType::kF32; })
+      .when("there is no cache",
+            [](const Match& m) {
+              const auto& inputs = m.node("attention").inputs;
+              return std::ranges::all_of(inputs.begin() + std::min(inputs.size(), kPast), inputs.end(),
+                                         [](ValueId v) { return v == kNone; }) &&
+                     is_unused(m, "attention", 1) && is_unused(m, "attention", 2) && is_unused(m, "attention", 3);
+            })
+      .when("queries, keys and values are [batch, rows, width], with a known width",
+            [](const Match& m) {
+              return std::ranges::all_of(std::array{"q", "k", "v"}, [&](const char* name) {
+                const Shape& s = m.fact(name).shape;
+                return s.has_rank() && s.rank() == 3 && s[2].known();
+              });
+            })
+      .when("a mask tells of each key of a text",
+            [](const Match& m) { return tells_of_each_key(m, input_of(m, "attention", kMask), m.fact("k").shape[1]); })
+      .replace([](Match& m) {
+        const ValueId bias = input_of(m, "attention", kBias);
+        std::vector<ValueId> inputs;
+        int64_t begin = 0;
+        for (const char* name : {"q", "k", "v"}) {
+          const int64_t end = begin + m.fact(name).shape[2].value();
+          inputs.push_back(sum(m, m[name], columns(m, bias, begin, end)));
+          begin = end;
+        }
+        inputs.push_back(mask_term(m, input_of(m, "attention", kMask)));
+        inputs.push_back(input_of(m, "attention", kScores));
+        return fused(m, std::move(inputs), 2);
+      });
+}
+
 }  // namespace
 
 std::vector<Rule> contrib_rules() {
-  return {open_gelu(), open_quick_gelu(), open_product(), open_skip_norm(), open_skip_sum(), open_conv(), open_gemm()};
+  return {open_attention(), open_multi_head(), open_gelu(), open_quick_gelu(), open_product(),
+          open_skip_norm(), open_skip_sum(),   open_conv(), open_gemm()};
 }
 
 }  // namespace sdx::rewrite
