@@ -20,8 +20,9 @@ using ir::ValueId;
 
 namespace {
 
-/// Added to a score, this leaves no weight in float32.
-constexpr double kExcludes = -1e30;
+/// Added to a score, this leaves no weight in float32 unless scores of one query lie 9,900 apart. Exporters write as
+/// much as this (the oldest), -65504 (in half precision) or the lowest number.
+constexpr double kExcludes = -1e4;
 
 /// Two texts of two tokens.
 using TrialMask = std::array<std::array<int64_t, 2>, 2>;

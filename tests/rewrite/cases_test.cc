@@ -1,6 +1,7 @@
 // Runs every case of tests/rewrite/cases: the rewritten graph must print as the case says and compute the same.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -181,6 +182,36 @@ TEST(RewriteOptions, OffAndLimit) {
   options.limit = 0;
   EXPECT_EQ(operators(rewrite::rewrite(ir::parse(text, find), options, report)), "Sigmoid Mul");
   EXPECT_TRUE(report.applied.empty());
+}
+
+/// Rows of real tokens as without, zeros elsewhere, whatever exporters add to scores of padding.
+TEST(RewriteOptions, ZeroPadding) {
+  auto find = [](std::string_view domain, std::string_view name) { return ops::find(domain, name); };
+  Tensor mask(DType::kI32, {3, 4});
+  const std::vector<int32_t> kept = {1, 1, 1, 1, 0, 1, 1, 0, 1, 0, 0, 0};
+  std::ranges::copy(kept, mask.mutable_view().as<int32_t>());
+  for (const char* fill : {"-10000.0", "-65504.0", "-3.4e38", "-100.0"}) {
+    const std::string text =
+        cat("input %x: float32[b,s,8]\ninput %attention_mask: int32[b,s]\nconst %w: float32[8,8] = seed 1\n"
+            "%q = MatMul(%x, %w)\n%y = com.microsoft.MultiHeadAttention{num_heads=2, mask_filter_value=",
+            fill, "}(%q, %q, %q, _, %attention_mask)\noutput %y\n");
+    rewrite::Report report;
+    rewrite::Options options;
+    options.zero_padding = true;
+    ir::Graph without = ir::parse(text, find), with = rewrite::rewrite(ir::parse(text, find), options, report);
+    std::mt19937_64 random(7);
+    Bindings bindings(static_cast<size_t>(without.symbols().count()), kUnbound);
+    const Shape& shape = without.fact(without.inputs()[1]).shape;
+    for (int d = 0; d < 2; ++d) bindings[static_cast<size_t>(*shape[d].symbol())] = mask.extents()[d];
+    const std::vector<Value> inputs = {random_tensor(without.fact(without.inputs()[0]), random, bindings), mask};
+    const bool excludes = std::string_view(fill) != "-100.0";
+    EXPECT_EQ(report.applied.contains("remove-padding"), excludes) << fill;
+    const auto want = run(std::move(without), inputs), got = run(std::move(with), inputs);
+    for (int64_t i = 0; i < 3 * 4 * 8; ++i) {
+      const float expected = excludes && kept[static_cast<size_t>(i / 8)] == 0 ? 0.0f : want[0].tensor().as<float>()[i];
+      ASSERT_NEAR(got[0].tensor().as<float>()[i], expected, 1e-5f) << fill << ", element " << i;
+    }
+  }
 }
 
 TEST(TextForm, RoundTrip) {

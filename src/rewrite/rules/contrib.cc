@@ -194,14 +194,28 @@ ValueId mask_term(Match& m, ValueId mask) {
   return m.call("Unsqueeze", {}, {m.call("Where", {}, {seen, zero, low}), axes});
 }
 
-/// FusedAttention with the attributes of the matched node, over q, k, v, mask and bias.
+/// FusedAttention with the attributes of the matched node, over q, k, v [batch, rows, width], mask and bias. Heads get
+/// an axis of their own, as in attention that exporters spell out.
 ValueId fused(Match& m, std::vector<ValueId> inputs, int64_t causal) {
-  ir::AttrMap attrs = {{"heads", m.attr<int64_t>("attention", "num_heads", 1)}};
+  const auto heads = m.attr<int64_t>("attention", "num_heads", 1);
+  for (size_t i = 0; i < 3; ++i) {
+    const Shape s = m.graph().fact(inputs[i]).shape;
+    inputs[i] = m.reshape(inputs[i], {s[0], s[1], heads, exact_div(s[2], heads)});
+  }
+  ir::AttrMap attrs;
   if (m.attr<int64_t>("attention", "unidirectional", 0) != 0) attrs["causal"] = causal;
-  for (const char* layout : {"q_layout", "k_layout", "v_layout", "out_layout"}) attrs[layout] = std::string("bsm");
+  for (const char* layout : {"q_layout", "k_layout", "v_layout", "out_layout"}) attrs[layout] = std::string("bshd");
   if (const float scale = m.attr<float>("attention", "scale", 0.0f); scale != 0) attrs["scale"] = scale;
   while (inputs.back() == kNone) inputs.pop_back();
-  return m.own("FusedAttention", attrs, std::move(inputs));
+  const ValueId y = m.own("FusedAttention", attrs, std::move(inputs));
+  return m.reshape(y, m.root_fact().shape.dims());
+}
+
+bool sizes_known(const Match& m, std::initializer_list<const char*> names) {
+  return std::ranges::all_of(names, [&](const char* name) {
+    const Shape& s = m.fact(name).shape;
+    return s.has_rank() && s.rank() == 3 && s[2].known() && m.known_shape(s);
+  });
 }
 
 // Attention(x, constant, bias, mask) => FusedAttention over three products of x
@@ -215,11 +229,9 @@ Rule open_attention() {
               return input_of(m, "attention", kPast) == kNone && input_of(m, "attention", kPastLength) == kNone &&
                      is_unused(m, "attention", 1);
             })
+      .when("every size is known from the inputs", [](const Match& m) { return sizes_known(m, {"x"}); })
       .when("a mask tells of each key of a text",
-            [](const Match& m) {
-              const Shape& x = m.fact("x").shape;
-              return x.has_rank() && tells_of_each_key(m, input_of(m, "attention", kMask), x[1]);
-            })
+            [](const Match& m) { return tells_of_each_key(m, input_of(m, "attention", kMask), m.fact("x").shape[1]); })
       .replace([](Match& m) {
         const int64_t all = m.fact("w").constant.extents()[1];
         const auto sizes = m.attr<std::vector<int64_t>>("attention", "qkv_hidden_sizes", {});
@@ -249,12 +261,9 @@ Rule open_multi_head() {
                                          [](ValueId v) { return v == kNone; }) &&
                      is_unused(m, "attention", 1) && is_unused(m, "attention", 2) && is_unused(m, "attention", 3);
             })
-      .when("queries, keys and values are [batch, rows, width], with a known width",
+      .when("queries, keys and values are [batch, rows, width], every size known from the inputs",
             [](const Match& m) {
-              return std::ranges::all_of(std::array{"q", "k", "v"}, [&](const char* name) {
-                const Shape& s = m.fact(name).shape;
-                return s.has_rank() && s.rank() == 3 && s[2].known();
-              });
+              return sizes_known(m, {"q", "k", "v"});
             })
       .when("a mask tells of each key of a text",
             [](const Match& m) { return tells_of_each_key(m, input_of(m, "attention", kMask), m.fact("k").shape[1]); })
