@@ -177,21 +177,32 @@ ValueId columns(Match& m, ValueId of, int64_t begin, int64_t end) {
   return m.call("Slice", {}, {of, number(begin), number(end), number(-1)});
 }
 
-/// Whether an optional mask of integers is [batch, keys].
+/// Whether an optional mask of integers is [batch] (lengths), [batch, keys] or [batch, rows, keys].
 bool tells_of_each_key(const Match& m, ValueId mask, const Dim& keys) {
   if (mask == kNone) return true;
   const Shape& s = m.graph().fact(mask).shape;
-  return s.has_rank() && s.rank() == 2 && s[1] == keys;
+  return s.has_rank() && (s.rank() == 1 || ((s.rank() == 2 || s.rank() == 3) && s[s.rank() - 1] == keys));
 }
 
-/// The mask [batch, keys] of integers as a term of the scores.
-ValueId mask_term(Match& m, ValueId mask) {
+/// [batch, keys]: true before the length of each text.
+ValueId before_length(Match& m, ValueId lengths, const Dim& keys) {
+  const ValueId zero = m.constant(Tensor::scalar(int64_t{0})), one = m.constant(Tensor::scalar(int64_t{1}));
+  const ValueId count = m.graph().add_known("", ir::Fact::known({keys}, true));
+  const ValueId wide = m.call("Cast", {{"to", static_cast<int64_t>(DType::kI64)}}, {lengths});
+  const ValueId column = m.call("Unsqueeze", {}, {wide, m.constant(Tensor::ints(std::array<int64_t, 1>{1}))});
+  return m.call("Less", {}, {m.call("Range", {}, {zero, count, one}), column});
+}
+
+/// The mask as a term of the scores.
+ValueId mask_term(Match& m, ValueId mask, const Dim& keys) {
   if (mask == kNone) return kNone;
-  const ValueId seen = m.call("Cast", {{"to", static_cast<int64_t>(DType::kBool)}}, {mask});
+  const int rank = m.graph().fact(mask).shape.rank();
+  const ValueId seen =
+      rank == 1 ? before_length(m, mask, keys) : m.call("Cast", {{"to", static_cast<int64_t>(DType::kBool)}}, {mask});
   const ValueId zero = m.constant(Tensor::scalar(0.0f));
   const ValueId low = m.constant(Tensor::scalar(m.attr<float>("attention", "mask_filter_value", -10000.0f)));
-  const ValueId axes = m.constant(Tensor::ints(std::array<int64_t, 2>{1, 2}));
-  return m.call("Unsqueeze", {}, {m.call("Where", {}, {seen, zero, low}), axes});
+  const std::vector<int64_t> axes = rank == 3 ? std::vector<int64_t>{1} : std::vector<int64_t>{1, 2};
+  return m.call("Unsqueeze", {}, {m.call("Where", {}, {seen, zero, low}), m.constant(Tensor::ints(axes))});
 }
 
 /// FusedAttention with the attributes of the matched node, over q, k, v [batch, rows, width], mask and bias. Heads get
@@ -242,7 +253,7 @@ Rule open_attention() {
           const ValueId part = m.call("MatMul", {}, {m["x"], columns(m, m["w"], bounds[i], bounds[i + 1])});
           inputs.push_back(sum(m, part, columns(m, input_of(m, "attention", kBias), bounds[i], bounds[i + 1])));
         }
-        inputs.push_back(mask_term(m, input_of(m, "attention", kMask)));
+        inputs.push_back(mask_term(m, input_of(m, "attention", kMask), m.fact("x").shape[1]));
         inputs.push_back(input_of(m, "attention", kScores));
         return fused(m, std::move(inputs), 1);
       });
@@ -276,7 +287,7 @@ Rule open_multi_head() {
           inputs.push_back(sum(m, m[name], columns(m, bias, begin, end)));
           begin = end;
         }
-        inputs.push_back(mask_term(m, input_of(m, "attention", kMask)));
+        inputs.push_back(mask_term(m, input_of(m, "attention", kMask), m.fact("k").shape[1]));
         inputs.push_back(input_of(m, "attention", kScores));
         return fused(m, std::move(inputs), 2);
       });
