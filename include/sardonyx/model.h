@@ -146,8 +146,8 @@ struct Options {
   std::string weight_folder;
   bool rewrite = true;  ///< false: the graph runs as it was exported
   /// Tokens that the input "attention_mask" (0 and 1 only) excludes are not computed, in models whose attention
-  /// excludes exactly those: their rows of the outputs are zeros, the others as without. Batches of mixed lengths run
-  /// faster.
+  /// excludes exactly those, by lowering their scores by 10,000 or more: their rows of the outputs are zeros, the
+  /// others as without. Batches of mixed lengths run faster.
   bool zero_padding = false;
   std::vector<std::string> rules_off;  ///< names of rewrite rules that shall not run
   /// Receives one line for each step of loading; must not throw.
