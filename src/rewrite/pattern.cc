@@ -2,6 +2,7 @@
 #include "rewrite/pattern.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "ir/infer_context.h"
@@ -215,6 +216,11 @@ bool Match::known_shape(const Shape& shape) const {
   for (const Dim& d : shape.dims()) d.collect_symbols(symbols);
   return std::ranges::all_of(
       symbols, [&](int s) { return static_cast<size_t>(s) < stable_.size() && stable_[static_cast<size_t>(s)]; });
+}
+
+ValueId Match::slice(ValueId value, int64_t axis, int64_t begin, int64_t end) {
+  auto number = [&](int64_t x) { return constant(Tensor::ints(std::array{x})); };
+  return call("Slice", {}, {value, number(begin), number(end), number(axis)});
 }
 
 ValueId Match::reshape(ValueId value, std::vector<Dim> dims) {

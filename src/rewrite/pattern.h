@@ -92,6 +92,8 @@ class Match {
     return call(ops::get(op, ops::kOwnDomain), attrs, std::move(inputs));
   }
   ir::ValueId constant(Tensor value) { return graph_.add_constant("", std::move(value)); }
+  /// Elements from `begin` to `end` along an axis, negative ones counted from the end.
+  ir::ValueId slice(ir::ValueId value, int64_t axis, int64_t begin, int64_t end);
   /// True where every size can be computed from the model's inputs.
   bool known_shape(const Shape& shape) const;
   /// The value under another shape of the same count; known_shape() must hold.

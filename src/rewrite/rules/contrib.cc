@@ -172,9 +172,7 @@ Rule open_gemm() {
 
 /// Columns from `begin` to `end` of a projection or of its bias.
 ValueId columns(Match& m, ValueId of, int64_t begin, int64_t end) {
-  if (of == kNone) return kNone;
-  auto number = [&](int64_t value) { return m.constant(Tensor::ints(std::array{value})); };
-  return m.call("Slice", {}, {of, number(begin), number(end), number(-1)});
+  return of == kNone ? kNone : m.slice(of, -1, begin, end);
 }
 
 /// Whether an optional mask of integers is [batch] (lengths), [batch, keys] or [batch, rows, keys].

@@ -71,12 +71,6 @@ Pattern packed() {
 
 bool no_activation(const Match& m) { return m.attr<std::string>("conv", "activation", "").empty(); }
 
-/// Channels from `begin` to `end` along an axis of a constant.
-ir::ValueId channels(Match& m, ir::ValueId of, int64_t begin, int64_t end, int64_t axis) {
-  auto number = [&](int64_t value) { return m.constant(Tensor::ints(std::array{value})); };
-  return m.call("Slice", {}, {of, number(begin), number(end), number(axis)});
-}
-
 constexpr int64_t kManyChannels = 512;
 
 // Conv(act(norm(Conv(x)))), many channels between few and fewer => the sum of that for either half of the channels
@@ -126,14 +120,13 @@ Rule split_channels() {
         std::array<ir::ValueId, 2> sums{};
         for (int64_t half = 0; half < 2; ++half) {
           const int64_t begin = half * count / 2, end = begin + count / 2;
-          std::vector<ir::ValueId> inputs = {m["x"], channels(m, m["w0"], begin, end, 0)};
-          if (m.has("bias0")) inputs.push_back(channels(m, m["bias0"], begin, end, 0));
+          std::vector<ir::ValueId> inputs = {m["x"], m.slice(m["w0"], 0, begin, end)};
+          if (m.has("bias0")) inputs.push_back(m.slice(m["bias0"], 0, begin, end));
           const auto made = m.call("Conv", m.node("hidden").attrs.map(), inputs);
           const auto normal =
-              m.call(*norm, norm_attrs,
-                     {made, channels(m, m["scale"], begin, end, 0), channels(m, m["shift"], begin, end, 0)});
+              m.call(*norm, norm_attrs, {made, m.slice(m["scale"], 0, begin, end), m.slice(m["shift"], 0, begin, end)});
           const auto active = m.call(*activation, m.node("activation").attrs.map(), {normal});
-          std::vector<ir::ValueId> last = {active, channels(m, m["w1"], begin, end, 1)};
+          std::vector<ir::ValueId> last = {active, m.slice(m["w1"], 1, begin, end)};
           if (half == 0 && m.has("bias1")) last.push_back(m["bias1"]);
           sums[static_cast<size_t>(half)] = m.call("Conv", m.node("conv").attrs.map(), last);
         }
