@@ -46,6 +46,11 @@ def hydrate_generator(model, folder):
     return folder / model
 
 
+def shape_flags(row):
+    shapes = row.get("shapes", []) + ([f"input_ids=1x{row['text']}"] if "text" in row else [])
+    return [flag for shape in shapes for flag in ("--shape", shape)]
+
+
 def command(row, options):
     """The program and its arguments that measure a row."""
     folder = Path(options.hydrated)
@@ -60,11 +65,7 @@ def command(row, options):
     if "mixed" in row:
         # Load time and memory of these models stand in the rows with one text. Rows of padding become zeros, not compared.
         out += ["--mixed", row["mixed"], "--no-memory", "--padding", "zero"]
-    for shape in row.get("shapes", []):
-        out += ["--shape", shape]
-    if "text" in row:
-        out += ["--shape", f"input_ids=1x{row['text']}"]
-    return out
+    return out + shape_flags(row)
 
 
 def load_kept(row, options, load):
@@ -127,4 +128,5 @@ def main():
     return 0 if len(done) == len(wanted) else 1
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,7 +6,7 @@
 For each row of rows.json with fixed shapes, but those that take minutes (or those that are named), ONNX Runtime writes
 its graph after the extended optimisations; printed are our times for the export and for that file, in turns, and its
 ratio beside ONNX Runtime.
-Needs what `./dev bench` leaves in build/hydrated and build/peer.
+Needs ONNX Runtime's package, which `./dev bench` installs.
 """
 import argparse
 import json
@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import bench
 
 ROOT = Path(__file__).resolve().parents[2]
 HYDRATED, PEER = ROOT / "build" / "hydrated", ROOT / "build" / "peer" / "node_modules"
@@ -34,12 +36,11 @@ def optimise(export, folder):
     for data in export.parent.glob("*_data"):
         (folder / data.name).hardlink_to(data)
     environment = dict(os.environ, NODE_PATH=str(PEER))
-    subprocess.run(["node", "-e", OPTIMISE, str(export), str(to)], env=environment, check=True, capture_output=True)
+    done = subprocess.run(["node", "-e", OPTIMISE, str(export), str(to)], env=environment, check=False,
+                          capture_output=True, text=True)
+    if not to.exists():
+        sys.exit(f"ONNX Runtime did not write '{to}': {done.stderr}")
     return to
-
-
-def shapes_of(row):
-    return row.get("shapes") or ["batch_size=1", f"sequence_length={row['text']}"]
 
 
 def run_json(command):
@@ -50,8 +51,8 @@ def run_json(command):
 
 
 def measure(sardonyx, row, threads):
-    shapes = [flag for shape in shapes_of(row) for flag in ("--shape", shape)]
-    export = HYDRATED / row["model"] / row["file"]
+    shapes = bench.shape_flags(row)
+    export = bench.hydrate(row["model"], row["file"], HYDRATED)
     with tempfile.TemporaryDirectory(dir=HYDRATED) as folder:
         files = [export, optimise(export, Path(folder))]
         times = [[], []]
@@ -71,7 +72,7 @@ def main():
     parser.add_argument("rows", nargs="*")
     parser.add_argument("--threads", default="2")
     flags = parser.parse_args()
-    for needed in (Path(flags.sardonyx), HYDRATED, PEER):
+    for needed in (Path(flags.sardonyx), PEER):
         if not needed.exists():
             parser.error(f"there is no '{needed}'; ./dev bench makes it")
     rows = [r for r in json.loads((ROOT / "bench" / "models" / "rows.json").read_text()) if "shapes" in r or "text" in r]

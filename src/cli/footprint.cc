@@ -70,9 +70,11 @@ Json peer_footprint(const FootprintTask& task, const ModelFlags& flags) {
   const auto library = open_peer(task.library);
   std::vector<std::string> names;
   std::vector<Value> values;
-  for (const auto& [name, bytes] : read_npz(task.archive)) {
-    names.push_back(name);
-    values.emplace_back(read_npy(bytes));
+  if (!task.load_only) {
+    for (const auto& [name, bytes] : read_npz(task.archive)) {
+      names.push_back(name);
+      values.emplace_back(read_npy(bytes));
+    }
   }
   Timeline timeline;
   const peer::PeerSession session(library, model_path(flags.path), {Parallel(flags.threads).threads()});

@@ -67,7 +67,7 @@ Rule open_product() {
               };
               return fits("a", "transA") && fits("b", "transB");
             })
-      .when("elements have at most 32 bits", [](const Match& m) { return m.fact("a").dtype == DType::kF32; })
+      .when("all is float32", [](const Match& m) { return m.fact("a").dtype == DType::kF32; })
       .replace([](Match& m) {
         const ValueId a = opened_operand(m, "a", "transA"), b = opened_operand(m, "b", "transB");
         const ValueId product = m.call("MatMul", {}, {a, b});
@@ -104,32 +104,30 @@ bool sums_to_x(const Match& m) {
   return x.has_rank() && skip.has_rank() && skip.rank() <= x.rank() && m.fact("x").dtype == DType::kF32;
 }
 
-// SkipLayerNormalization(x, skip) => LayerNormalization(x + bias + skip)
-Rule open_skip_norm() {
-  return canonicalise("open-skip-norm")
-      .match(skip_norm())
+/// A rule about one result of the norm.
+Rule open_skip(std::string name, Pattern result) {
+  return canonicalise(std::move(name))
+      .match(std::move(result))
       .when("somebody reads the result", is_read)
       .when("nobody reads means or deviations", [](const Match& m) { return !wants_moments(m); })
       .when("x is float32, of at least the rank of what is added", sums_to_x)
-      .keep_shared()
-      .replace([](Match& m) {
-        const ir::AttrMap attrs = {{"axis", int64_t{-1}}, {"epsilon", m.attr<float>("norm", "epsilon", 1e-12f)}};
-        const ValueId shift = is_centred(m) ? input_of(m, "norm", 3) : kNone;
-        std::vector<ValueId> inputs = {skip_sum(m), m["scale"]};
-        if (shift != kNone) inputs.push_back(shift);
-        return m.call(is_centred(m) ? "LayerNormalization" : "RMSNormalization", attrs, inputs);
-      });
+      .keep_shared();
+}
+
+// SkipLayerNormalization(x, skip) => LayerNormalization(x + bias + skip)
+Rule open_skip_norm() {
+  return open_skip("open-skip-norm", skip_norm()).replace([](Match& m) {
+    const ir::AttrMap attrs = {{"axis", int64_t{-1}}, {"epsilon", m.attr<float>("norm", "epsilon", 1e-12f)}};
+    const ValueId shift = is_centred(m) ? input_of(m, "norm", 3) : kNone;
+    std::vector<ValueId> inputs = {skip_sum(m), m["scale"]};
+    if (shift != kNone) inputs.push_back(shift);
+    return m.call(is_centred(m) ? "LayerNormalization" : "RMSNormalization", attrs, inputs);
+  });
 }
 
 // the sum that SkipLayerNormalization(x, skip) gives too => x + bias + skip
 Rule open_skip_sum() {
-  return canonicalise("open-skip-sum")
-      .match(output_of(3, skip_norm()))
-      .when("somebody reads the sum", is_read)
-      .when("nobody reads means or deviations", [](const Match& m) { return !wants_moments(m); })
-      .when("x is float32, of at least the rank of what is added", sums_to_x)
-      .keep_shared()
-      .replace([](Match& m) { return skip_sum(m); });
+  return open_skip("open-skip-sum", output_of(3, skip_norm())).replace([](Match& m) { return skip_sum(m); });
 }
 
 /// The operators that stand for an activation which an attribute names.

@@ -1,7 +1,6 @@
 // Rules that fold norms into constant convolution weights, pack those, and move what follows into the epilogue.
 #include <algorithm>
 #include <array>
-#include <numeric>
 
 #include "rewrite/fused_activation.h"
 #include "rewrite/rule.h"
@@ -102,9 +101,8 @@ Rule split_channels() {
       .when("the sum takes at most half as much",
             [](const Match& m) {
               const auto strides = m.attr<std::vector<int64_t>>("conv", "strides", {});
-              const auto step = [](int64_t a, int64_t b) { return std::max(a, b); };
               return m.fact("w1").constant.extents()[0] <= m.fact("w0").constant.extents()[0] &&
-                     std::accumulate(strides.begin(), strides.end(), int64_t{1}, step) >= 2;
+                     std::ranges::any_of(strides, [](int64_t step) { return step >= 2; });
             })
       .when("each half normalises its channels by itself",
             [](const Match& m) {
